@@ -1,0 +1,115 @@
+"""The frozen objects that registration hooks return. This module imports no torch, and neither may a ``plugin.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from emgen.stages import Need, Polarity
+
+Kind = Literal[
+    "modality",
+    "reader",
+    "rough_segmenter",
+    "mask_sampler",
+    "morphology_gan",
+    "contrast_gan",
+    "downstream_task",
+    "metric",
+]
+"""A kind of plugin; for stages also the name of the slot in a spec."""
+
+
+class StageConfig(BaseModel):
+    """Base of every plugin's settings. Defaults are the paper's values where the paper gives one.
+
+    ``presets`` maps a preset of the spec (``quick``, ``paper``) to the fields it changes in this plugin; what a user
+    writes goes over it. A field that cannot change a result (workers, log interval) is declared with
+    ``Field(json_schema_extra={"cache": False})`` and stays out of the cache key.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagePlugin:
+    """One implementation of a stage.
+
+    Attributes
+    ----------
+    name: kebab-case, what a spec writes.
+    config: the settings, a ``StageConfig``.
+    create: ``"package.module:Class"``, imported when first used, called with ``(config, context)``.
+    summary: one line for ``emgen plugins list`` and the schema.
+    revision: raised when outputs change for the same input; part of the cache key.
+    preflight: ``"package.module:function"`` called with ``(config, device)`` by ``emgen validate`` and before a run;
+        raises ``emgen.errors.PreflightError`` (missing weights, missing GPU) with the way out.
+    simulated_weights: true when it brings weights trained on simulated images. ``"config"``: depends on its settings,
+        then the config has a method ``uses_simulated_weights() -> bool``.
+    pretrained: ``"package:folder"`` of a model folder that the package ships; what the word ``pretrained`` means in a
+        command.
+    """
+
+    name: str
+    config: type[StageConfig]
+    create: str
+    summary: str
+    revision: int = 1
+    preflight: str | None = None
+    simulated_weights: bool | Literal["config"] = False
+    pretrained: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricPlugin(StagePlugin):
+    """A score; ``needs`` says what it compares. ``downloads`` names a weight that is fetched when first used."""
+
+    needs: Need
+    downloads: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderPlugin:
+    """A file format.
+
+    Attributes
+    ----------
+    suffixes: lower case with the dot, e.g. ``(".tif", ".tiff")``.
+    create: ``"package.module:Class"``, called with no argument; implements ``emgen.stages.Reader``.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    create: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModalityPlugin:
+    """A way of imaging.
+
+    Attributes
+    ----------
+    polarity: particles are bright or dark on their surroundings.
+    normalise: ``"package.module:function"``: any-dtype (H, W) -> float32 (H, W) in [0, 1], robust to hot pixels.
+    augmentations: names of the geometric changes that leave such an image plausible, of
+        ``flip``, ``rotate90``, ``shift-scale-rotate``, ``gauss-noise``.
+    defaults: a spec fragment for the other slots.
+    """
+
+    name: str
+    polarity: Polarity
+    normalise: str
+    augmentations: tuple[str, ...] = ("flip", "rotate90", "shift-scale-rotate", "gauss-noise")
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    summary: str = ""
+
+
+Normalise = Callable[[NDArray[Any]], NDArray[np.float32]]
+AnyPlugin = StagePlugin | MetricPlugin | ReaderPlugin | ModalityPlugin

@@ -1,0 +1,179 @@
+"""The contract: what stands in each slot of the tandem, as Protocols.
+
+Shape legend (suffixes of array names)
+    N, M  images in a stack        H, W  height and width in pixels
+    K     particles in an image    C     channels
+
+Conventions every stage keeps
+    image_*        float32 in [0, 1], greyscale
+    label_*        int32 instances: 0 background, 1 … K particles; the mask is ``label > 0``
+    probability_*  float32 in [0, 1], probability of "particle"
+
+Stages take and give numpy. A *stack* is anything with ``len`` and integer or slice indexing that yields numpy (a Zarr
+array does), so that no stage needs the whole data set in memory. Inputs are never modified. Same seed, same output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol, overload, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+LabelArray = NDArray[np.int32]
+Polarity = Literal["bright", "dark"]
+Precision = Literal["float32", "bfloat16", "float16"]
+
+
+@runtime_checkable
+class Stack(Protocol):
+    """N arrays of one shape: ``len(stack)``, ``stack[i]`` (H, W), ``stack[i:j]`` (n, H, W), ``stack.shape``."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    @overload
+    def __getitem__(self, index: int, /) -> NDArray[Any]: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> NDArray[Any]: ...
+
+
+def _ignore(step: int, values: Mapping[str, float]) -> None:
+    return None
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a stage may know about the run it works for. It carries no settings: those are the stage's own config.
+
+    Attributes
+    ----------
+    seed: every random number of the stage derives from it.
+    device: ``cpu`` or ``cuda``, as ``torch.device`` takes it.
+    precision: of the arithmetic in training; ``float32`` on a CPU.
+    polarity: particles are ``bright`` or ``dark`` on their surroundings, as the modality says.
+    scratch: a folder for checkpoints. It outlives an interruption: a stage that finds its own checkpoint there resumes.
+        ``None``: keep nothing.
+    total_steps: call ``plan(total)`` once the number of steps is known, for the ETA.
+    log: ``log(step, values)``, values as plain floats (losses).
+    should_stop: polled between steps; when true, write a checkpoint and raise ``emgen.errors.Interrupted``.
+    """
+
+    seed: int = 0
+    device: str = "cpu"
+    precision: Precision = "float32"
+    polarity: Polarity = "bright"
+    scratch: Path | None = None
+    plan: Callable[[int], None] = field(default=lambda total: None)
+    log: Callable[[int, Mapping[str, float]], None] = field(default=_ignore)
+    should_stop: Callable[[], bool] = field(default=_never)
+
+
+class Trainable(Protocol):
+    """Keeps its trained state in a folder: safetensors and JSON, never pickles. ``load`` restores equal outputs."""
+
+    def save(self, folder: Path) -> None: ...
+
+    def load(self, folder: Path) -> None: ...
+
+
+class RoughSegmenter(Protocol):
+    """Step 2: a rough mask for few micrographs. May miss particles, may be ragged; sizes should be about right."""
+
+    def segment(self, image_NHW: Stack) -> LabelArray:
+        """(N, H, W) float32 in [0, 1] -> (N, H, W) int32 instances. Called with N = 1 for micrographs of mixed size."""
+        ...
+
+
+class MaskSampler(Protocol):
+    """Step 4: random instance masks that look like those measured."""
+
+    def fit(self, label_NHW: Stack) -> None:
+        """Learn from (N, H, W) int32 rough instances. A sampler set by hand ignores them."""
+        ...
+
+    def sample(self, n: int, shape_HW: tuple[int, int], rng: np.random.Generator) -> LabelArray:
+        """(n, H, W) int32 instances."""
+        ...
+
+    def save(self, folder: Path) -> None: ...
+
+    def load(self, folder: Path) -> None: ...
+
+
+class MorphologyGan(Trainable, Protocol):
+    """Step 3: learns mask -> image from pairs, then makes the 1st generation."""
+
+    def fit(self, label_NHW: Stack, image_NHW: Stack, context: Context) -> None: ...
+
+    def generate(self, label_NHW: Stack, rng: np.random.Generator) -> FloatArray:
+        """(N, H, W) int32 instances -> (N, H, W) float32 in [0, 1]."""
+        ...
+
+
+class ContrastGan(Trainable, Protocol):
+    """Step 5: learns 1st generation -> real from unpaired images, then makes the 2nd generation."""
+
+    def fit(self, source_NHW: Stack, target_MHW: Stack, context: Context) -> None: ...
+
+    def translate(self, source_NHW: Stack, rng: np.random.Generator) -> FloatArray:
+        """(N, H, W) float32 in [0, 1] -> the same shape and range; every particle stays where its label is."""
+        ...
+
+
+class DownstreamTask(Trainable, Protocol):
+    """Step 6: the model the user keeps, trained on virtual images and their exact labels.
+
+    It may offer ``predict_labels(image_NHW) -> label_NHW`` where it finds instances itself; otherwise
+    ``emgen.particles.split_instances`` does.
+    """
+
+    def fit(self, image_NHW: Stack, label_NHW: Stack, context: Context) -> None: ...
+
+    def predict(self, image_NHW: Stack) -> FloatArray:
+        """(N, H, W) float32 images at the working scale -> (N, H, W) float32 probability of particle."""
+        ...
+
+
+Need = Literal["generated-vs-real", "paired", "prediction"]
+"""What a metric compares: two sets of images, not paired; image pairs; predicted against true instances."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricContext:
+    """What a metric may use beside its two stacks.
+
+    ``features(name, stack)`` computes deep features once per stack and shares them between metrics; name is that of a
+    feature extractor (``emgen_metrics.features``).
+    """
+
+    seed: int = 0
+    device: str = "cpu"
+    features: Callable[[str, Stack], NDArray[Any]] | None = None
+
+
+class Metric(Protocol):
+    """Step 7. ``needs`` stands on the plugin, so that the engine refuses a meaningless score before training."""
+
+    def compute(self, a: Stack, b: Stack, context: MetricContext) -> Mapping[str, float | str]:
+        """Scores by name. generated-vs-real: a generated, b real; paired: a generated, b real;
+        prediction: a predicted labels, b true labels. A text value says which features were used."""
+        ...
+
+
+class Reader(Protocol):
+    """Opens one file. Lazy where the format allows."""
+
+    def open(self, path: Path) -> Sequence[Any]:
+        """The file's micrographs, as ``emgen.data.Micrograph``. Raises ``emgen.errors.UnreadableFileError``."""
+        ...
