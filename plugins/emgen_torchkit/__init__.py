@@ -1,0 +1,1 @@
+"""What the torch plugins share: networks, one training loop, checkpoints, devices. It registers nothing."""
