@@ -8,7 +8,23 @@ from pathlib import Path
 
 import pytest
 
-MICROGRAPH_SUFFIXES = set([".dm3", ".dm4", ".emd", ".emi", ".h5", ".hdf5", ".hspy", ".jpeg", ".jpg", ".mrc", ".npy", ".npz", ".ser", ".tif", ".tiff"])
+MICROGRAPH_SUFFIXES = {
+    ".dm3",
+    ".dm4",
+    ".emd",
+    ".emi",
+    ".h5",
+    ".hdf5",
+    ".hspy",
+    ".jpeg",
+    ".jpg",
+    ".mrc",
+    ".npy",
+    ".npz",
+    ".ser",
+    ".tif",
+    ".tiff",
+}
 PICTURE_SUFFIXES = {".gif", ".png", ".svg", ".webp"}
 LARGEST_TEXT = 256 * 1024
 LARGEST_PICTURE = 1024 * 1024
