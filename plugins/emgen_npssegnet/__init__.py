@@ -1,0 +1,1 @@
+"""NPsSegNet, the downstream task: UNet++ that tells particle from background."""

@@ -1,0 +1,1 @@
+"""pix2pix, the morphology GAN: from instance masks to micrographs."""

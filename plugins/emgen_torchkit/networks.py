@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Literal
 
 import segmentation_models_pytorch as smp
-import torch
 from torch import Tensor, nn
 
 Architecture = Literal["unet++", "unet", "deeplabv3+"]
@@ -59,7 +58,7 @@ class _Residual(nn.Module):
 
 
 class ResNetGenerator(nn.Module):
-    """The generator of CycleGAN (Zhu et al. 2017, appendix 7.2): two strided convolutions, residual blocks, two upsamplings.
+    """The generator of CycleGAN (Zhu et al. 2017, appendix 7.2): strided convolutions, residual blocks, upsampling.
 
     Upsampling is nearest neighbour and convolution, which leaves no checkerboard. Gives values without activation.
     """
@@ -119,8 +118,3 @@ def initialise(net: nn.Module) -> None:
             nn.init.normal_(module.weight, 0.0, 0.02)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-
-
-def adversarial_loss(verdict: Tensor, real: bool) -> Tensor:
-    """Least squares (Mao et al. 2017): mean (D - 1)² for real, mean D² for generated."""
-    return torch.mean((verdict - float(real)) ** 2)

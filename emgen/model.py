@@ -1,0 +1,152 @@
+"""A trained segmentation model as a folder: what ``segment`` takes, whatever task trained it.
+
+A model folder holds ``model.json`` (task, settings, modality, working diameter, provenance) and what the task saved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emgen.errors import ModelError
+from emgen.stages import Context, DownstreamTask, FloatArray, LabelArray, Polarity
+
+if TYPE_CHECKING:
+    from emgen.host import Host
+
+FORMAT = 1
+INFO = "model.json"
+PRETRAINED = "pretrained"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segmentation:
+    """One micrograph's result at its own size: instances, probability, and the factor it was resized by."""
+
+    label_HW: LabelArray
+    probability_HW: FloatArray
+    factor: float
+
+
+def model_folder(ref: str | Path, host: Host | None = None) -> Path:
+    """The folder of a model: a path, a run folder (its ``model/``), or the word ``pretrained``."""
+    if str(ref) == PRETRAINED:
+        return _shipped(host)
+    folder = Path(ref)
+    for candidate in (folder, folder / "model"):
+        if (candidate / INFO).is_file():
+            return candidate
+    raise ModelError(
+        f"{folder}: no model there ({INFO} is missing). Give a run's `model/` folder, or the word `{PRETRAINED}`."
+    )
+
+
+def _shipped(host: Host | None) -> Path:
+    from emgen.host import load_host
+
+    for registered in (host or load_host()).plugins("downstream_task").values():
+        resource = getattr(registered.plugin, "pretrained", None)
+        if resource:
+            package, _, folder = resource.partition(":")
+            path = Path(str(files(package))) / folder
+            if (path / INFO).is_file():
+                return path
+    raise ModelError("no installed plugin ships pretrained weights; give a model folder instead")
+
+
+def read_info(ref: str | Path) -> dict[str, Any]:
+    """``model.json`` of a model. Raises ``ModelError`` when it is missing, unreadable or of another format."""
+    folder = model_folder(ref)
+    try:
+        info: dict[str, Any] = json.loads((folder / INFO).read_text())
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder / INFO}: not readable ({error})") from error
+    if info.get("format") != FORMAT:
+        raise ModelError(f"{folder / INFO}: format {info.get('format')!r}; this emgen reads format {FORMAT}")
+    return info
+
+
+def save_model(
+    folder: Path,
+    task: DownstreamTask,
+    *,
+    task_name: str,
+    config: Mapping[str, Any],
+    modality: str,
+    polarity: Polarity,
+    working_diameter: float,
+    provenance: Mapping[str, Any],
+) -> None:
+    """Writes a model folder.
+
+    ``provenance`` is recorded as it is; its ``simulated`` says whether simulated images had a part in the weights.
+    """
+    task.save(folder)
+    info = {
+        "format": FORMAT,
+        "task": task_name,
+        "config": dict(config),
+        "modality": modality,
+        "polarity": polarity,
+        "working_diameter": working_diameter,
+        "simulated": bool(provenance.get("simulated", False)),
+        "provenance": dict(provenance),
+    }
+    (folder / INFO).write_text(json.dumps(info, indent=1, sort_keys=True))
+
+
+def model_digest(folder: Path) -> str:
+    """SHA-256 over every weight file of a model folder: equal digests mean equal models."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")):
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def load_model(ref: str | Path, *, host: Host | None = None, device: str = "auto") -> Model:
+    """Loads a model folder or ``pretrained``. Raises ``ModelError``."""
+    from emgen.engine.device import pick_device
+    from emgen.host import load_host
+
+    host = host or load_host()
+    folder = model_folder(ref, host)
+    info = read_info(folder)
+    registered = host.find("downstream_task", info["task"])
+    context = Context(device=pick_device(device), polarity=info["polarity"])
+    task = registered.create(registered.plugin.config(**info["config"]), context)
+    task.load(folder)
+    return Model(task, info)
+
+
+class Model:
+    """A trained task that knows the particle size it works at."""
+
+    def __init__(self, task: DownstreamTask, info: dict[str, Any]) -> None:
+        self.task, self.info = task, info
+        self.modality: str = info["modality"]
+        self.polarity: Polarity = info["polarity"]
+        self.working_diameter: float = info["working_diameter"]
+
+    def segment(self, image_HW: FloatArray, factors: tuple[float, ...] | None = None) -> Segmentation:
+        """(H, W) float32 in [0, 1] of any size -> instances and probability of the same size.
+
+        The micrograph is segmented at several sizes (or at the ``factors`` given), and the size is taken at which the
+        particles found have the diameter that the model was trained at.
+        """
+        from emgen.multiscale import segment_at_best_scale
+
+        return segment_at_best_scale(self.probability, np.asarray(image_HW, np.float32), self.working_diameter, factors)
+
+    def probability(self, image_HW: FloatArray) -> FloatArray:
+        """(H, W) at the working scale -> (H, W) probability, tiled with blended overlap."""
+        from emgen.data.tiling import predict_tiled
+
+        return predict_tiled(self.task.predict, image_HW, tile=512, overlap=64, batch=4)

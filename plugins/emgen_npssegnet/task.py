@@ -1,0 +1,167 @@
+"""NPsSegNet: training and prediction."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import segmentation_models_pytorch as smp
+import torch
+from torch import Tensor, nn
+
+from emgen.errors import ModelError
+from emgen.stages import Context, FloatArray, Stack
+from emgen_npssegnet.config import NPsSegNetConfig
+from emgen_npssegnet.data import Batches, augmentations
+from emgen_torchkit import state
+from emgen_torchkit.device import autocast, reproducible
+from emgen_torchkit.loop import train
+from emgen_torchkit.networks import encoder_decoder
+from emgen_torchkit.schedule import set_rate, steps_per_epoch
+
+_BATCH = 16
+
+
+def scaled(image: Tensor) -> Tensor:
+    """[0, 1] -> about zero mean and unit deviation."""
+    return (image - 0.5) / 0.25
+
+
+class NPsSegNet:
+    """Two classes, background and particle, by a network of the UNet family.
+
+    Loss: focal (multiclass, alpha 0.25) + Jaccard; AdamW; StepLR; 4:1 split (paper, Methods). The weights kept are
+    those with the lowest validation loss.
+    """
+
+    def __init__(self, config: NPsSegNetConfig, context: Context | None = None) -> None:
+        self.config = config
+        self.context = context or Context()
+        self.device = self.context.device
+        self.architecture: dict[str, Any] = {
+            "architecture": config.architecture,
+            "encoder": config.encoder,
+            "decoder_channels": list(config.decoder_channels),
+        }
+        self._net: nn.Module | None = None
+
+    @property
+    def net(self) -> nn.Module:
+        if self._net is None:
+            raise ModelError("npssegnet: neither trained nor loaded yet; call `fit` or `load` first")
+        return self._net
+
+    def fit(self, image_NHW: Stack, label_NHW: Stack, context: Context) -> None:
+        """(N, H, W) float32 in [0, 1] and (N, H, W) int32; H and W multiples of 32; N at least 2."""
+        with reproducible(context.seed):
+            self._start()
+        trainee = _Training(self.net, image_NHW, label_NHW, self.config, context)
+        train(trainee, trainee.steps, context)
+        self._net = trainee.best.eval()
+
+    def predict(self, image_NHW: Stack) -> FloatArray:
+        """(N, H, W) -> (N, H, W) probability; H and W are padded to multiples of 32 inside."""
+        return np.concatenate([self._predict(image_NHW[i : i + _BATCH]) for i in range(0, len(image_NHW), _BATCH)])
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        state.save(folder / "weights.safetensors", {"net": self.net})
+        (folder / "network.json").write_text(json.dumps(self.architecture, indent=1))
+
+    def load(self, folder: Path) -> None:
+        try:
+            self.architecture = json.loads((folder / "network.json").read_text())
+            self._net = self._build(weights=None)
+            state.load(folder / "weights.safetensors", {"net": self._net})
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise ModelError(f"{folder}: no usable npssegnet weights ({error})") from error
+        self._net.eval()
+
+    def _start(self) -> None:
+        if self.config.start_from is None:
+            self._net = self._build(self.config.encoder_weights)
+            return
+        from emgen.model import model_folder
+
+        self.load(model_folder(self.config.start_from))
+
+    def _build(self, weights: str | None) -> nn.Module:
+        net = encoder_decoder(**self.architecture, out_channels=2, weights=weights)
+        return net.to(self.device, memory_format=torch.channels_last)
+
+    def _predict(self, image_BHW: np.ndarray) -> FloatArray:
+        h, w = image_BHW.shape[1:]
+        x = torch.from_numpy(np.ascontiguousarray(image_BHW, dtype=np.float32))[:, None]
+        x = nn.functional.pad(x, (0, -w % 32, 0, -h % 32), mode="replicate")
+        with torch.inference_mode(), autocast(self.device, self.context.precision):
+            logits = self.net(scaled(x).to(self.device, memory_format=torch.channels_last))
+        probability: FloatArray = logits.float().softmax(1)[:, 1, :h, :w].cpu().numpy()
+        return probability
+
+
+class _Training:
+    """One fit: batches, loss, schedule, the best epoch."""
+
+    def __init__(self, net: nn.Module, images: Stack, labels: Stack, config: NPsSegNetConfig, context: Context) -> None:
+        self.net, self.config, self.context = net, config, context
+        self.best = copy.deepcopy(net)
+        self.best_loss = torch.tensor(math.inf)
+        self.batches = Batches(images, labels, augmentations(config.augment, config.noise))
+        self.still = Batches(images, labels, augmentations((), config.noise))
+        order = np.random.default_rng(context.seed).permutation(len(images))
+        held = min(max(1, round(len(images) * config.validation)), len(images) - 1)
+        self.validation, self.training = order[:held], order[held:]
+        self.per_epoch = steps_per_epoch(len(self.training), config.batch)
+        self.steps = config.max_steps or config.epochs * self.per_epoch
+        self.optimizer = torch.optim.AdamW(net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+        self.focal = smp.losses.FocalLoss("multiclass", alpha=config.focal_alpha)
+        self.jaccard = smp.losses.JaccardLoss("multiclass")
+
+    def state(self) -> Mapping[str, state.Stateful]:
+        return {"net": self.net, "best": self.best, "best_loss": self.best_loss, "optimizer": self.optimizer}
+
+    def step(self, index: int, rng: np.random.Generator) -> Mapping[str, float]:
+        set_rate(self.optimizer, self._rate(index))
+        self.net.train()
+        chosen = rng.choice(self.training, self.config.batch, replace=len(self.training) < self.config.batch)
+        loss = self._loss(*self.batches.draw(chosen, rng))
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
+        self.optimizer.step()
+        losses = {"loss": float(loss.detach())}
+        if (index + 1) % max(self.per_epoch, self.steps // 20) == 0 or index == self.steps - 1:
+            losses |= self._validate()
+        return losses
+
+    def _rate(self, index: int) -> float:
+        c = self.config
+        if c.schedule == "cosine":
+            warm = min(1.0, (index + 1) / max(1, self.steps // 20))
+            return c.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * index / self.steps))
+        return c.learning_rate * c.step_gamma ** (index // self.per_epoch // c.step_epochs)
+
+    def _loss(self, image_B1HW: FloatArray, class_BHW: np.ndarray) -> Tensor:
+        device = self.context.device
+        x = scaled(torch.from_numpy(image_B1HW)).to(device, memory_format=torch.channels_last)
+        y = torch.from_numpy(class_BHW).to(device)
+        with autocast(device, self.context.precision):
+            logits = self.net(x).float()
+        return self.focal(logits, y) + self.jaccard(logits, y)
+
+    def _validate(self) -> dict[str, float]:
+        """Mean loss on (at most 64 of) the validation images; keeps the weights when it is the lowest so far."""
+        self.net.eval()
+        rng = np.random.default_rng(0)
+        parts = [self.validation[i : i + _BATCH] for i in range(0, min(64, len(self.validation)), _BATCH)]
+        with torch.inference_mode():
+            loss = float(np.mean([float(self._loss(*self.still.draw(part, rng))) for part in parts]))
+        if loss < float(self.best_loss):
+            self.best_loss.fill_(loss)
+            self.best.load_state_dict(self.net.state_dict())
+        return {"validation loss": loss}

@@ -1,0 +1,45 @@
+"""Settings of pix2pix. Defaults are the paper's (Yuan et al. 2025, Methods and Table S1) where it gives one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from emgen.registration import StageConfig
+
+
+class Pix2PixConfig(StageConfig):
+    encoder: str = Field("resnet34", description="encoder of the UNet++ generator (and discriminator)")
+    decoder_channels: tuple[PositiveInt, ...] = Field(
+        (256, 128, 64, 32, 16), min_length=2, max_length=5, description="widths of the UNet++ decoders, coarse to fine"
+    )
+    discriminator: Literal["unet++", "patch"] = Field("unet++", description="verdict per pixel, or PatchGAN")
+    patch_width: PositiveInt = Field(64, description="width of the PatchGAN")
+    patch_layers: PositiveInt = Field(3, description="depth of the PatchGAN; three give patches of 70 px")
+    l1_weight: NonNegativeFloat = Field(10.0, description="λ of the L1 loss beside the least-squares GAN loss")
+    learning_rate: PositiveFloat = 2e-4
+    betas: tuple[float, float] = (0.5, 0.999)
+    epochs: PositiveInt = 100
+    decay_epochs: NonNegativeInt = Field(50, description="epochs after these in which the rate falls to zero")
+    max_steps: PositiveInt | None = Field(None, description="steps in all, the schedule fitted to them")
+    batch: PositiveInt = 4
+    background_sigma: PositiveFloat = Field(
+        4.0, description="px: the painted-out background shown to the generator is smoothed by this Gaussian"
+    )
+    margin: NonNegativeFloat = Field(2.0, description="px around rough particles that are painted out with them")
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "quick": {
+            "encoder": "tu-mobilenetv3_small_100",
+            "decoder_channels": (48, 32, 24, 16),
+            "discriminator": "patch",
+            "patch_width": 24,
+            "patch_layers": 2,
+            "learning_rate": 1e-3,
+            "max_steps": 500,
+            "batch": 6,
+        },
+        "paper": {},
+    }

@@ -1,0 +1,216 @@
+"""pix2pix: training from pairs (rough mask, micrograph), and the 1st generation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file, save_file
+from torch import Tensor, nn
+
+from emgen.errors import ModelError, NoParticlesError
+from emgen.stages import Context, FloatArray, Stack
+from emgen_pix2pix.conditions import CHANNELS, ContrastLaw, Scene, contrasts, particle_channels, scene
+from emgen_pix2pix.config import Pix2PixConfig
+from emgen_torchkit import state
+from emgen_torchkit.adversarial import discriminator, verdict_loss
+from emgen_torchkit.device import autocast, reproducible
+from emgen_torchkit.images import dihedral, pad_to_multiple
+from emgen_torchkit.loop import train
+from emgen_torchkit.networks import encoder_decoder, zero_last_convolution
+from emgen_torchkit.schedule import flat_then_linear, set_rate, steps_per_epoch
+
+_BATCH = 16
+_LATENT = 1  # a channel of white noise: what the condition leaves open can vary
+
+
+class Generator(nn.Module):
+    """UNet++ that adds to background and noise what the mask asks for: image = background + noise + net(condition).
+
+    x_BCHW: (B, 5 + 1, H, W), the channels of ``conditions`` and white noise. Gives (B, 1, H, W) on the [0, 1] scale.
+    """
+
+    def __init__(self, encoder: str, decoder_channels: tuple[int, ...]) -> None:
+        super().__init__()
+        self.net = encoder_decoder("unet++", encoder, decoder_channels, in_channels=CHANNELS + _LATENT)
+        zero_last_convolution(self.net)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        h, w = x_BCHW.shape[-2:]
+        out: Tensor = x_BCHW[:, 3:4] + x_BCHW[:, 4:5] + self.net(pad_to_multiple(x_BCHW, 32))[..., :h, :w]
+        return out
+
+
+class Pix2Pix:
+    """Isola et al. 2017 with least-squares loss, UNet++ networks and conditions that carry no trace of particles."""
+
+    def __init__(self, config: Pix2PixConfig, context: Context | None = None) -> None:
+        self.config = config
+        self.context = context or Context()
+        with reproducible(self.context.seed):
+            self.generator = Generator(config.encoder, config.decoder_channels).to(self.context.device)
+        self.scenes: list[Scene] = []
+        self.law = ContrastLaw(np.zeros(0, np.float32), np.zeros(0, np.float32))
+
+    def fit(self, label_NHW: Stack, image_NHW: Stack, context: Context) -> None:
+        """(N, H, W) int32 rough instances and (N, H, W) float32 in [0, 1]. ``NoParticlesError`` if there is none."""
+        labels = [np.asarray(label_NHW[i]) for i in range(len(label_NHW))]
+        images = [np.asarray(image_NHW[i], np.float32) for i in range(len(image_NHW))]
+        self.scenes = [
+            scene(i, la, self.config.background_sigma, self.config.margin) for i, la in zip(images, labels, strict=True)
+        ]
+        measured = [contrasts(i, s.background_HW, la) for i, s, la in zip(images, self.scenes, labels, strict=True)]
+        self.law = ContrastLaw.fit(*(np.concatenate(column) for column in zip(*measured, strict=True)))
+        if not self.law.diameter.size:
+            raise NoParticlesError("pix2pix: the rough masks of subset 1 hold no particle to learn from")
+        conditions = [
+            np.concatenate([particle_channels(la, c), s.background_HW[None], s.noise_HW[None]])
+            for la, (_, c), s in zip(labels, measured, self.scenes, strict=True)
+        ]
+        trainee = _Training(self.generator, np.stack(conditions), np.stack(images)[:, None], self.config, context)
+        train(trainee, trainee.steps, context)
+        self.generator.eval()
+
+    def generate(self, label_NHW: Stack, rng: np.random.Generator) -> FloatArray:
+        """(N, H, W) int32 -> (N, H, W) float32 in [0, 1]; scenes drawn from subset 1, turned and flipped."""
+        if not self.scenes:
+            raise ModelError("pix2pix: neither trained nor loaded yet; call `fit` or `load` first")
+        self.generator.eval()
+        parts = []
+        for start in range(0, len(label_NHW), _BATCH):
+            conditions = [self._condition(np.asarray(label), rng) for label in label_NHW[start : start + _BATCH]]
+            with torch.inference_mode(), reproducible(int(rng.integers(2**31))):
+                x = _with_latent(torch.from_numpy(np.stack(conditions)).to(self.context.device))
+                parts.append(self.generator(x).clamp(0, 1)[:, 0].cpu().numpy())
+        return np.concatenate(parts)
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        state.save(folder / "weights.safetensors", {"generator": self.generator})
+        save_file(
+            {
+                "background_NHW": np.stack([s.background_HW for s in self.scenes]).astype(np.float16),
+                "noise_NHW": np.stack([s.noise_HW for s in self.scenes]).astype(np.float16),
+                "diameter_K": self.law.diameter,
+                "contrast_K": self.law.contrast,
+            },
+            folder / "scenes.safetensors",
+        )
+
+    def load(self, folder: Path) -> None:
+        try:
+            state.load(folder / "weights.safetensors", {"generator": self.generator})
+            stored = load_file(folder / "scenes.safetensors")
+        except (OSError, KeyError, RuntimeError) as error:
+            raise ModelError(f"{folder}: no usable pix2pix weights ({error})") from error
+        pairs = zip(stored["background_NHW"], stored["noise_NHW"], strict=True)
+        self.scenes = [Scene(b.astype(np.float32), n.astype(np.float32)) for b, n in pairs]
+        self.law = ContrastLaw(stored["diameter_K"], stored["contrast_K"])
+
+    def _condition(self, label_HW: np.ndarray, rng: np.random.Generator) -> FloatArray:
+        drawn, code = self.scenes[int(rng.integers(len(self.scenes)))], int(rng.integers(8))
+        background, noise = (
+            _fit_shape(dihedral(part, code), label_HW.shape) for part in (drawn.background_HW, drawn.noise_HW)
+        )
+        count = np.bincount(label_HW.ravel())
+        diameter = np.sqrt(4 / np.pi * count[1:][count[1:] > 0]).astype(np.float32)
+        particle = particle_channels(label_HW, self.law.draw(diameter, rng))
+        return np.concatenate([particle, background[None], noise[None]]).astype(np.float32)
+
+
+def _fit_shape(image_HW: np.ndarray, shape_HW: tuple[int, ...]) -> np.ndarray:
+    """Cuts, or continues by reflection, to a shape."""
+    out = image_HW
+    for axis, wanted in enumerate(shape_HW):
+        index = np.arange(wanted) % (2 * out.shape[axis])
+        out = out.take(np.where(index < out.shape[axis], index, 2 * out.shape[axis] - 1 - index), axis)
+    return out
+
+
+def _with_latent(x_BCHW: Tensor) -> Tensor:
+    b, _, h, w = x_BCHW.shape
+    return torch.cat([x_BCHW, torch.randn(b, _LATENT, h, w).to(x_BCHW.device)], 1)
+
+
+class _Training:
+    """Least-squares GAN + λ L1 on pairs, both networks by Adam."""
+
+    def __init__(
+        self, generator: Generator, conditions: FloatArray, images: FloatArray, config: Pix2PixConfig, context: Context
+    ) -> None:
+        self.generator, self.config, self.context = generator, config, context
+        self.conditions_NCHW, self.images_N1HW = conditions, images
+        with reproducible(context.seed + 1):
+            self.judge = discriminator(
+                config.discriminator,
+                CHANNELS + 1,
+                width=config.patch_width,
+                layers=config.patch_layers,
+                encoder=config.encoder,
+                decoder_channels=config.decoder_channels,
+            ).to(context.device)
+        self.optimizers = {
+            name: torch.optim.Adam(net.parameters(), lr=config.learning_rate, betas=config.betas)
+            for name, net in (("generator", generator), ("judge", self.judge))
+        }
+        per_epoch = steps_per_epoch(len(images), config.batch)
+        self.steps = config.max_steps or (config.epochs + config.decay_epochs) * per_epoch
+        self.flat = self.steps * config.epochs // (config.epochs + config.decay_epochs)
+
+    def state(self) -> Mapping[str, state.Stateful]:
+        return {
+            "generator": self.generator,
+            "judge": self.judge,
+            **{f"optimizer {name}": optimizer for name, optimizer in self.optimizers.items()},
+        }
+
+    def step(self, index: int, rng: np.random.Generator) -> Mapping[str, float]:
+        rate = self.config.learning_rate * flat_then_linear(index, self.flat, self.steps - self.flat)
+        for optimizer in self.optimizers.values():
+            set_rate(optimizer, rate)
+        condition, real = self._batch(rng)
+        self.generator.train()
+        with autocast(self.context.device, self.context.precision):
+            fake = self.generator(_with_latent(condition))
+        judged = self._update_judge(condition, real, fake)
+        return judged | self._update_generator(condition, real, fake)
+
+    def _batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Pairs, each flipped and turned alike (square crops only are turned)."""
+        images, device = self.images_N1HW, self.context.device
+        chosen = rng.choice(len(images), self.config.batch, replace=len(images) < self.config.batch)
+        square = images.shape[-1] == images.shape[-2]
+        codes = rng.integers(8, size=len(chosen)) if square else 4 * rng.integers(2, size=len(chosen))
+        pairs = [
+            (dihedral(self.conditions_NCHW[i], int(c)), dihedral(images[i], int(c)))
+            for i, c in zip(chosen, codes, strict=True)
+        ]
+        condition, real = (torch.from_numpy(np.stack(part)).to(device) for part in zip(*pairs, strict=True))
+        return condition, real
+
+    def _judge(self, condition: Tensor, image: Tensor) -> Tensor:
+        """The judge sees the condition too: it asks whether the image fits *this* mask."""
+        h, w = image.shape[-2:]
+        with autocast(self.context.device, self.context.precision):
+            verdict: Tensor = self.judge(pad_to_multiple(torch.cat([condition, image * 2 - 1], 1), 32))
+        return verdict.float()[..., :h, :w]
+
+    def _update_judge(self, condition: Tensor, real: Tensor, fake: Tensor) -> dict[str, float]:
+        on_real = self._judge(condition, real)
+        on_fake = self._judge(condition, fake.detach().float())
+        loss = (verdict_loss(on_real, True) + verdict_loss(on_fake, False)) / 2
+        self._apply("judge", loss)
+        return {"discriminator": float(loss.detach())}
+
+    def _update_generator(self, condition: Tensor, real: Tensor, fake: Tensor) -> dict[str, float]:
+        adversarial = verdict_loss(self._judge(condition, fake.float()), True)
+        l1 = (fake.float() - real).abs().mean() * 2  # the paper's images span [-1, 1]
+        self._apply("generator", adversarial + self.config.l1_weight * l1)
+        return {"adversarial": float(adversarial.detach()), "l1": float(l1.detach())}
+
+    def _apply(self, name: str, loss: Tensor) -> None:
+        self.optimizers[name].zero_grad()
+        loss.backward()
+        self.optimizers[name].step()

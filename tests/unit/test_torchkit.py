@@ -1,0 +1,121 @@
+"""The training loop and its checkpoints."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from emgen.errors import Interrupted, TrainingError  # noqa: E402
+from emgen.stages import Context  # noqa: E402
+from emgen_torchkit import state  # noqa: E402
+from emgen_torchkit.adversarial import ImagePool  # noqa: E402
+from emgen_torchkit.images import dihedral, to_image, to_tensor  # noqa: E402
+from emgen_torchkit.loop import train  # noqa: E402
+
+
+class Line:
+    """Fits y = 2 x with dropout, so that torch's own random numbers matter."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        self.net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Dropout(0.3), torch.nn.Linear(8, 1))
+        self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=0.01)
+        self.seen = torch.zeros(())
+
+    def state(self):
+        return {"net": self.net, "optimizer": self.optimizer, "seen": self.seen}
+
+    def step(self, index, rng):
+        x = torch.from_numpy(rng.normal(size=(16, 4)).astype(np.float32))
+        loss = ((self.net(x) - 2 * x[:, :1]) ** 2).mean()
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.seen += 1
+        return {"loss": float(loss.detach())}
+
+
+def weights(trainee):
+    return torch.cat([p.detach().ravel() for p in trainee.net.parameters()])
+
+
+def test_a_stopped_training_resumes_to_the_very_same_weights(tmp_path):
+    whole = Line()
+    train(whole, 30, Context(seed=3))
+    stopped, polls = Line(), iter(range(100))
+    context = Context(seed=3, scratch=tmp_path, should_stop=lambda: next(polls) == 11)
+    with pytest.raises(Interrupted, match="step 12 of 30"):
+        train(stopped, 30, context)
+    resumed = Line()
+    train(resumed, 30, replace(context, should_stop=lambda: False))
+    assert torch.equal(weights(whole), weights(resumed))
+    assert int(resumed.seen) == 30
+
+
+def test_the_callers_random_state_is_left_alone(tmp_path):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    trainee_seed = torch.random.get_rng_state()
+    train(_NoInit(), 2, Context(seed=1))
+    torch.testing.assert_close(torch.random.get_rng_state(), trainee_seed)
+    assert torch.equal(torch.rand(3), expected)
+
+
+class _NoInit:
+    def state(self):
+        return {}
+
+    def step(self, index, rng):
+        torch.rand(4)
+        return {"loss": 0.0}
+
+
+def test_a_loss_that_is_no_number_stops_with_the_step_and_a_way_out():
+    class Bad(_NoInit):
+        def step(self, index, rng):
+            return {"adversarial": float("nan") if index == 4 else 1.0}
+
+    with pytest.raises(TrainingError, match=r"adversarial is not finite at step 5.*learning_rate"):
+        train(Bad(), 10, Context())
+
+
+def test_losses_are_logged_with_the_number_of_steps_planned():
+    logged, planned = [], []
+    train(_NoInit(), 25, Context(plan=planned.append, log=lambda step, values: logged.append(step)), log_every=10)
+    assert planned == [25]
+    assert logged == [1, 11, 21, 25]
+
+
+def test_optimiser_state_survives_a_safetensors_file(tmp_path):
+    line = Line()
+    train(line, 5, Context())
+    state.save(tmp_path / "a.safetensors", line.state(), step=5)
+    other = Line()
+    facts = state.load(tmp_path / "a.safetensors", other.state())
+    assert facts == {"step": 5}
+    assert str(other.optimizer.state_dict()) == str(line.optimizer.state_dict())
+
+
+def test_the_image_pool_gives_back_older_images_about_half_of_the_time():
+    pool, rng = ImagePool(4, (1, 2, 2), "cpu"), np.random.default_rng(0)
+    shown = [float(pool.exchange(torch.full((1, 1, 2, 2), float(i)), rng)[0, 0, 0, 0]) for i in range(200)]
+    older = sum(value != i for i, value in enumerate(shown))
+    assert 70 < older < 130
+    assert shown[:4] == [0, 1, 2, 3]
+
+
+def test_all_eight_turns_differ_and_keep_the_pixels():
+    image = np.arange(9.0).reshape(3, 3)
+    turned = [dihedral(image, code) for code in range(8)]
+    assert len({a.tobytes() for a in map(np.ascontiguousarray, turned)}) == 8
+    assert all(sorted(a.ravel()) == sorted(image.ravel()) for a in turned)
+
+
+def test_images_survive_the_way_to_a_tensor_and_back():
+    image = np.random.default_rng(0).random((2, 5, 7), dtype=np.float32)
+    np.testing.assert_allclose(to_image(to_tensor(image, "cpu")), image, atol=1e-6)
