@@ -13,7 +13,6 @@ from emgen.host.imports import resolve
 from emgen.host.kinds import KINDS
 from emgen.registration import AnyPlugin, Kind, ModalityPlugin, ReaderPlugin, StageConfig, StagePlugin
 
-
 _OURS = ("importlib", str(Path(__file__).parent))
 """Frames of the import machinery and of the host itself say nothing about a plugin."""
 
