@@ -35,7 +35,8 @@ class ZarrStack:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        return np.dtype(self._array.dtype)
+        dtype: np.dtype[Any] = np.dtype(self._array.dtype)
+        return dtype
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -134,7 +135,7 @@ def open_stack(folder: Path, *, writable: bool = False) -> ZarrStack:
 
 
 def create_stack(folder: Path, shape: tuple[int, ...], dtype: Any) -> ZarrStack:
-    """A new (N, H, W) Zarr array in ``folder``, one image a chunk, compressed. An array that stands there is replaced."""
+    """A new (N, H, W) Zarr array in ``folder``, one image a chunk, compressed. It replaces what stands there."""
     import zarr
 
     chunks = (1, *(max(1, side) for side in shape[1:]))
