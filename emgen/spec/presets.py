@@ -1,0 +1,43 @@
+"""What a preset changes outside the plugins. Each plugin brings its own part in ``StageConfig.presets``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from emgen.registration import MetricPlugin
+
+if TYPE_CHECKING:
+    from emgen.host import Host
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "quick": {
+        "data": {"crop": 128, "scale": "per-micrograph", "crops_per_micrograph": 40},
+        "virtual": {"images": 400},
+    },
+    "paper": {
+        "data": {"crop": 512, "scale": "native", "crops_per_micrograph": 16},
+        "virtual": {"images": 1000},
+    },
+}
+"""quick: two CPU cores, within the hour. paper: 512 x 512 crops of the micrographs as they are (Yuan et al. 2025)."""
+
+_WANTED: Mapping[str, Callable[[MetricPlugin], bool]] = {
+    "quick": lambda metric: metric.downloads is None,
+    "paper": lambda metric: True,
+}
+
+
+def preset_fields(preset: str, host: Host) -> dict[str, Any]:
+    """The preset's fragment of a spec: its fields, and the installed metrics that a run without truth can compute.
+
+    ``quick`` leaves out those that fetch a weight. The core knows no metric by name.
+    """
+    metrics = [
+        name
+        for name, registered in host.plugins("metric").items()
+        if isinstance(plugin := registered.plugin, MetricPlugin)
+        and plugin.needs != "prediction"
+        and _WANTED[preset](plugin)
+    ]
+    return {**PRESETS[preset], "metrics": metrics}
