@@ -1,0 +1,117 @@
+"""Every path, command, option, make target and Python name that README and docs write exists."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+from pages import PAGES, ROOT, SPAN, Block, blocks, spans
+
+from emgen.cli import main
+from emgen.host.kinds import KINDS
+
+REPOSITORY_PATH = re.compile(r"^(emgen|plugins|docs|tests|scripts|contrib|changelog\.d|\.ci)/[\w./-]*$")
+PYTHON_NAME = re.compile(r"^emgen(_[a-z]+)?(\.\w+)+$")
+LINK = re.compile(r"\]\((?!https?://|#|mailto:)([^)#\s]+)")
+NOT_MODULES = {"emgen.plugins"}
+"""The entry-point group."""
+
+
+def command_lines() -> list[tuple[str, str]]:
+    """(where, line) of everything in shell blocks and in backticks that starts with ``emgen`` or ``make``."""
+    found = [(str(block), line) for block in blocks("bash", "sh", "console") for line in shell_lines(block)]
+    found += [(str(page.relative_to(ROOT)), span) for page, span in spans()]
+    return [(where, line) for where, line in found if re.match(r"(emgen|make)\s+[\w-]", line)]
+
+
+def shell_lines(block: Block) -> list[str]:
+    """The single commands of a block: continuations joined, prompts and comments dropped, lists split."""
+    text = re.sub(r"\\\n", " ", block.text)
+    lines = [re.sub(r"^\$ |(^|\s)#.*", "", line) for line in text.splitlines()]
+    return [part.strip() for line in lines for part in re.split(r"&&|;|\|", line) if part.strip()]
+
+
+def words_of(line: str) -> list[str]:
+    return [word for word in shlex.split(line.replace("…", "")) if word]
+
+
+def check_emgen(words: list[str]) -> None:
+    """Walks the words of a command line down the click groups and looks every option up."""
+    command: click.Command = main
+    context = click.Context(main, info_name="emgen")
+    known = {name for option in main.params for name in [*option.opts, *option.secondary_opts]}
+    for word in words:
+        if word in {">", ">>", "<"}:
+            break
+        if isinstance(command, click.Group) and not word.startswith("-"):
+            inner = command.get_command(context, word)
+            assert inner is not None, f"{command.name} has no command {word!r}"
+            command, context = inner, click.Context(inner, info_name=word, parent=context)
+            known |= {name for option in command.params for name in [*option.opts, *option.secondary_opts]}
+        elif word.startswith("-") and word.strip("-"):
+            assert word.split("=")[0] in known | {"--help", "-h"}, f"{context.command_path} has no option {word!r}"
+
+
+def make_targets() -> set[str]:
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize(("where", "line"), command_lines())
+def test_a_written_command_exists_with_its_options(where: str, line: str) -> None:
+    program, *words = words_of(line)
+    if program == "emgen":
+        check_emgen(words)
+    else:
+        targets = [word for word in words if "=" not in word]
+        assert set(targets) <= make_targets(), where
+
+
+def test_the_check_of_commands_sees_a_wrong_one() -> None:
+    with pytest.raises(AssertionError, match="no command"):
+        check_emgen(["rnu", "spec.yaml"])
+    with pytest.raises(AssertionError, match="no option"):
+        check_emgen(["run", "spec.yaml", "--outt", "x"])
+
+
+def test_every_command_and_every_hook_is_in_the_reference() -> None:
+    commands = (ROOT / "docs/reference/commands.md").read_text()
+    for name in main.list_commands(click.Context(main)):
+        assert f"## emgen {name}\n" in commands
+    hooks = (ROOT / "docs/reference/hooks.md").read_text()
+    for info in KINDS.values():
+        assert info.hook in hooks
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_path_and_link_on_a_page_exists(page: Path) -> None:
+    text = page.read_text()
+    paths = [span for span in SPAN.findall(text) if REPOSITORY_PATH.match(span)]
+    missing = [path for path in paths if not (ROOT / path).exists()]
+    missing += [link for link in LINK.findall(text) if not (page.parent / link).exists()]
+    assert missing == []
+
+
+def test_every_python_name_on_a_page_exists() -> None:
+    names = {span for _, span in spans() if PYTHON_NAME.match(span) and span not in NOT_MODULES}
+    files = {name for name in names if name.rsplit(".", 1)[1] in {"py", "md", "toml", "html"}}
+    assert [name for name in sorted(names - files) if not is_there(name)] == []
+
+
+def is_there(name: str) -> bool:
+    """Whether a dotted name is a module, or an attribute of one."""
+    parts = name.split(".")
+    for cut in range(len(parts), 0, -1):
+        try:
+            found: object = import_module(".".join(parts[:cut]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[cut:]:
+            if not hasattr(found, part) and part not in getattr(found, "__annotations__", {}):
+                return False
+            found = getattr(found, part, None)
+        return True
+    return False

@@ -1,0 +1,72 @@
+"""Wheels, and virtual environments that hold them and borrow everything else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+
+
+def build_wheel(project: Path, into: Path) -> Path:
+    """A wheel by the installed hatchling, with no network."""
+    build = [*PIP, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(into), str(project)]
+    done = subprocess.run(build, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = into.glob("*.whl")
+    return wheel
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment in which ``emgen`` comes from a wheel and its dependencies from the developer's .venv."""
+
+    folder: Path
+
+    @property
+    def python(self) -> Path:
+        return self.folder / "bin" / "python"
+
+    @property
+    def site_packages(self) -> Path:
+        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        return self.folder / "lib" / version / "site-packages"
+
+    def install(self, wheel: Path) -> None:
+        target = ["--python", str(self.python), "install", "--no-deps", "--force-reinstall", str(wheel)]
+        done = subprocess.run([*PIP, *target], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+    def run(self, *arguments: str | Path, cwd: Path, status: int = 0) -> str:
+        """Standard output of ``python …`` in this environment; fails unless it exits with ``status``."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "EMGEN_"))}
+        done = subprocess.run(
+            [self.python, *arguments],
+            cwd=cwd,
+            env=clean | {"NO_COLOR": "1"},
+            capture_output=True,
+            text=True,
+            timeout=550,
+        )
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout
+
+    @classmethod
+    def make(cls, folder: Path, *wheels: Path) -> Environment:
+        """A new environment with these wheels.
+
+        PyTorch takes gigabytes, so it sees the developer's packages through a .pth file, behind its own. The editable
+        emgen among them does not shadow the wheel: .pth files of a borrowed folder are not read.
+        """
+        environment = cls(folder)
+        venv.create(folder, with_pip=False, symlinks=True)
+        (environment.site_packages / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
+        for wheel in wheels:
+            environment.install(wheel)
+        return environment
