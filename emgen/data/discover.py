@@ -1,0 +1,65 @@
+"""From patterns, folders and files to a sorted list of image files."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from emgen.errors import NoImagesError, listing
+
+
+def natural_key(path: Path) -> tuple[tuple[int, int, str], ...]:
+    """Sort key under which ``frame2`` comes before ``frame10``.
+
+    >>> [p.name for p in sorted([Path("f10"), Path("f2")], key=natural_key)]
+    ['f2', 'f10']
+    """
+    parts = re.split(r"(\d+)", str(path))
+    return tuple((0, int(p), p) if p.isdigit() else (1, 0, p.casefold()) for p in parts)
+
+
+def expand_images(patterns: Sequence[str], base: Path = Path(), suffixes: Collection[str] | None = None) -> list[Path]:
+    """The image files that files, folders and globs name, each once, in natural order.
+
+    A file that is named is taken whatever its suffix; of folders (not their subfolders) and globs (``**`` descends),
+    the files with a suffix in ``suffixes``, by default all that the installed readers know. Relative patterns start
+    at ``base``. Raises ``NoImagesError`` where a pattern yields nothing.
+    """
+    if not patterns:
+        raise NoImagesError("No images were named. Give files, folders or globs, e.g. images: [micrographs/*.tif].")
+    known = set(suffixes) if suffixes is not None else _reader_suffixes()
+    found = {path.resolve(): path for pattern in patterns for path in _expand(pattern, base, known)}
+    return sorted(found.values(), key=natural_key)
+
+
+def _reader_suffixes() -> set[str]:
+    from emgen.data.stack import suffixes_of
+    from emgen.host import load_host
+
+    return suffixes_of(load_host())
+
+
+def _expand(pattern: str, base: Path, known: Collection[str]) -> list[Path]:
+    path = base / Path(pattern).expanduser()
+    if path.is_file():
+        return [path]
+    candidates = path.iterdir() if path.is_dir() else map(Path, glob.glob(str(path), recursive=True))
+    files = [p for p in candidates if p.is_file() and not p.name.startswith(".")]
+    images = [p for p in files if p.suffix.lower() in known]
+    if not images:
+        raise NoImagesError(_nothing_found(path, files, known))
+    return images
+
+
+def _nothing_found(path: Path, files: Sequence[Path], known: Collection[str]) -> str:
+    if files:
+        kinds = ", ".join(f"{n} {suffix or 'without suffix'}" for suffix, n in Counter(p.suffix for p in files).items())
+        return f"{path}: no image that an installed reader opens (found {kinds}; readers open {listing(known)})."
+    if path.is_dir():
+        return f"{path}: the folder holds no files. Images in its subfolders are found with {path}/**/*.tif."
+    if glob.has_magic(str(path)):
+        return f"{path}: nothing matches. Relative patterns start at the folder of the spec, in a command at this one."
+    return f"{path}: there is no such file or folder."

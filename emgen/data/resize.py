@@ -1,0 +1,40 @@
+"""Change of scale: images anti-aliased, labels by the nearest pixel. Pixel areas, not centres, are aligned."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from emgen.stages import FloatArray, LabelArray
+
+
+def scaled_shape(shape_HW: tuple[int, int], factor: float) -> tuple[int, int]:
+    """Shape of an image after ``resize_image``; no side falls under one pixel.
+
+    >>> scaled_shape((100, 3), 0.25)
+    (25, 1)
+    """
+    return max(1, round(shape_HW[0] * factor)), max(1, round(shape_HW[1] * factor))
+
+
+def resize_image(image_HW: FloatArray, factor: float) -> FloatArray:
+    """(H, W) -> about (factor H, factor W), anti-aliased."""
+    return resize_to(image_HW, scaled_shape((image_HW.shape[0], image_HW.shape[1]), factor))
+
+
+def resize_to(image_HW: FloatArray, shape_HW: tuple[int, int]) -> FloatArray:
+    """(H, W) -> ``shape_HW`` float32, bicubic with the filter widened on reduction, within the range of the input."""
+    from PIL import Image
+
+    image_HW = np.ascontiguousarray(image_HW, dtype=np.float32)
+    if image_HW.shape == tuple(shape_HW):
+        return image_HW.copy()
+    resized = Image.fromarray(image_HW).resize((shape_HW[1], shape_HW[0]), Image.Resampling.BICUBIC)
+    return np.clip(np.asarray(resized, dtype=np.float32), image_HW.min(), image_HW.max())
+
+
+def resize_labels(label_HW: LabelArray, shape_HW: tuple[int, int]) -> LabelArray:
+    """(H, W) instances -> ``shape_HW``; no new values appear, very small particles may vanish on reduction."""
+    height, width = label_HW.shape
+    rows = ((np.arange(shape_HW[0]) + 0.5) * height / shape_HW[0]).astype(np.intp)
+    columns = ((np.arange(shape_HW[1]) + 0.5) * width / shape_HW[1]).astype(np.intp)
+    return np.ascontiguousarray(label_HW[rows[:, None], columns], dtype=np.int32)
