@@ -24,14 +24,15 @@ def normalise(image_HW: NDArray[Any]) -> FloatArray:
     """Any dtype (H, W) -> float32 in [0, 1]; percentiles 0.5 and 99.5, so that hot pixels do not matter."""
     low, high = np.percentile(image_HW, (0.5, 99.5))
     scaled = (np.asarray(image_HW, np.float64) - low) / max(high - low, 1e-12)
-    return np.clip(scaled, 0, 1).astype(np.float32)
+    unit_HW: FloatArray = np.clip(scaled, 0, 1).astype(np.float32)
+    return unit_HW
 
 
 class NpyReader:
     """``.npy`` files of one (H, W) or several (N, H, W) micrographs; the pixel size is unknown."""
 
     def open(self, path: Path) -> Sequence[Any]:
-        from emgen.data import Micrograph
+        from emgen.data import Micrograph, frame_name
 
         try:
             array = np.load(path, allow_pickle=False)
@@ -40,10 +41,9 @@ class NpyReader:
         if array.ndim not in (2, 3):
             raise UnreadableFileError(f"{path}: has {array.ndim} axes; (H, W) or (N, H, W) is wanted")
         images = array[None] if array.ndim == 2 else array
-        names = [path.stem] if len(images) == 1 else [f"{path.stem}-{i}" for i in range(len(images))]
         return [
-            Micrograph(image_HW=image, pixel_size_nm=None, name=name, source=path, metadata={})
-            for image, name in zip(images, names, strict=True)
+            Micrograph(image_HW=image, name=frame_name(path, i, len(images)), source=path)
+            for i, image in enumerate(images)
         ]
 
 
@@ -75,7 +75,8 @@ class OtsuSegmenter:
         areas = np.bincount(label_HW.ravel())
         kept = areas >= self.min_area
         kept[0] = False
-        return np.where(kept, np.cumsum(kept), 0)[label_HW].astype(np.int32)
+        relabelled_HW: LabelArray = np.where(kept, np.cumsum(kept), 0)[label_HW].astype(np.int32)
+        return relabelled_HW
 
 
 class _Kept:

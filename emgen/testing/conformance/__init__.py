@@ -1,0 +1,28 @@
+"""The contract as checks: one class per kind of plugin, to inherit in a test, or for ``emgen plugins check`` to run.
+
+They need no pytest. Each says what it wants in its failure's text.
+"""
+
+from emgen.testing.conformance.others import MetricConformance, ModalityConformance, ReaderConformance
+from emgen.testing.conformance.run import CONFORMANCE, CheckResult, checks_of, run_checks
+from emgen.testing.conformance.trained import (
+    ContrastGanConformance,
+    DownstreamTaskConformance,
+    MorphologyGanConformance,
+)
+from emgen.testing.conformance.untrained import MaskSamplerConformance, RoughSegmenterConformance
+
+__all__ = [
+    "CONFORMANCE",
+    "CheckResult",
+    "ContrastGanConformance",
+    "DownstreamTaskConformance",
+    "MaskSamplerConformance",
+    "MetricConformance",
+    "ModalityConformance",
+    "MorphologyGanConformance",
+    "ReaderConformance",
+    "RoughSegmenterConformance",
+    "checks_of",
+    "run_checks",
+]
