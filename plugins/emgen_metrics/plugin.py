@@ -1,0 +1,91 @@
+"""Registers the metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import emgen
+from emgen.registration import MetricPlugin
+from emgen_metrics.config import InceptionConfig, InceptionScoreConfig, MmdConfig, PixelConfig
+
+_INCEPTION = "Inception weights of torch-fidelity (91 MB)"
+
+
+@emgen.hookimpl
+def emgen_metrics() -> Iterable[MetricPlugin]:
+    return [*_distributions(), *_pairs(), *_predictions()]
+
+
+def _distributions() -> Iterable[MetricPlugin]:
+    return [
+        MetricPlugin(
+            name="fid",
+            config=InceptionConfig,
+            create="emgen_metrics.fid:Fid",
+            summary="Fréchet distance of Inception features, as torch-fidelity computes it",
+            needs="generated-vs-real",
+            preflight="emgen_metrics.preflight:inception",
+            downloads=_INCEPTION,
+        ),
+        MetricPlugin(
+            name="inception-score",
+            config=InceptionScoreConfig,
+            create="emgen_metrics.inception_score:InceptionScore",
+            summary="Inception score of the generated images, and of the real ones for comparison",
+            needs="generated-vs-real",
+            preflight="emgen_metrics.preflight:inception",
+            downloads=_INCEPTION,
+        ),
+        MetricPlugin(
+            name="fid-encoder",
+            config=PixelConfig,
+            create="emgen_metrics.fid_encoder:FidEncoder",
+            summary="Fréchet distance of the shipped encoder's features; no download, no published FID",
+            needs="generated-vs-real",
+            preflight="emgen_metrics.preflight:encoder",
+            simulated_weights=True,
+        ),
+        MetricPlugin(
+            name="mmd",
+            config=MmdConfig,
+            create="emgen_metrics.mmd:Mmd",
+            summary="maximum mean discrepancy of image features; by default of texture statistics without any weights",
+            needs="generated-vs-real",
+            preflight="emgen_metrics.preflight:mmd",
+            simulated_weights="config",
+        ),
+    ]
+
+
+def _pairs() -> Iterable[MetricPlugin]:
+    return [
+        MetricPlugin(
+            name="ssim",
+            config=PixelConfig,
+            create="emgen_metrics.ssim:Ssim",
+            summary="structural similarity of image pairs",
+            needs="paired",
+        ),
+        MetricPlugin(
+            name="psnr",
+            config=PixelConfig,
+            create="emgen_metrics.psnr:Psnr",
+            summary="peak signal-to-noise ratio of image pairs, dB",
+            needs="paired",
+        ),
+    ]
+
+
+def _predictions() -> Iterable[MetricPlugin]:
+    scores = {
+        "pixel-accuracy": ("pixel_accuracy:PixelAccuracy", "share of pixels that are classified right (PA)"),
+        "miou": ("miou:MeanIoU", "mean of the IoU of particle and of background (MIoU)"),
+        "dice": ("dice:Dice", "overlap of predicted and true particle area"),
+        "object-f1": ("object_f1:ObjectF1", "F1, precision and recall of whole particles at IoU 0.5"),
+    }
+    return [
+        MetricPlugin(
+            name=name, config=PixelConfig, create=f"emgen_metrics.{create}", summary=summary, needs="prediction"
+        )
+        for name, (create, summary) in scores.items()
+    ]

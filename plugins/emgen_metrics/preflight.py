@@ -1,0 +1,33 @@
+"""What the metrics need before hours are spent: weights that are there and are the right ones."""
+
+from __future__ import annotations
+
+from emgen.errors import ModelError, PreflightError
+from emgen_metrics.config import InceptionConfig, MmdConfig, PixelConfig
+
+
+def inception(config: InceptionConfig, device: str) -> None:
+    """Checks the weights, fetching them where there are none. Raises ``PreflightError``."""
+    from emgen_metrics.inception import weights_file
+
+    weights_file(config)
+
+
+def encoder(config: PixelConfig | MmdConfig, device: str) -> None:
+    """Raises ``PreflightError`` where no shipped weights are installed."""
+    from emgen.model import PRETRAINED, read_info
+
+    try:
+        read_info(PRETRAINED)
+    except ModelError as error:
+        raise PreflightError(
+            f"the shipped encoder is not installed ({error}). Reinstall emgen, or use `mmd` with `features: classical`."
+        ) from error
+
+
+def mmd(config: MmdConfig, device: str) -> None:
+    """As the features ask; the classical ones need nothing."""
+    if config.features == "inception":
+        inception(config, device)
+    elif config.features == "encoder":
+        encoder(config, device)
