@@ -1,0 +1,66 @@
+"""Settings of the rough segmenters."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from emgen.registration import StageConfig
+
+
+class ThresholdConfig(StageConfig):
+    """Sizes and thresholds are estimated from each image; these settings bound the estimate."""
+
+    diameter: PositiveFloat | None = Field(None, description="typical particle diameter in px; null estimates it")
+    smallest: float = Field(4.0, ge=3, description="smallest diameter looked for, px")
+    largest: float = Field(160.0, gt=4, description="largest diameter looked for, px")
+    false_rate: float = Field(
+        0.15, gt=0, lt=1, description="accepted share of false particles, estimated from spots of the opposite contrast"
+    )
+    size_range: float = Field(3.0, gt=1, description="particles this many times smaller or larger than typical stay")
+    edge: float = Field(0.5, gt=0, lt=1, description="the outline stands at this fraction of a particle's contrast")
+
+    @model_validator(mode="after")
+    def _sizes_rise(self) -> Self:
+        if self.smallest >= self.largest:
+            raise ValueError(f"smallest ({self.smallest:g} px) must lie below largest ({self.largest:g} px)")
+        return self
+
+
+class NPsSegNetSegmenterConfig(StageConfig):
+    """A trained model segments at the size at which its particles have the diameter that it was trained at."""
+
+    model: str = Field("pretrained", description="a model folder, a run folder, or `pretrained` (the shipped weights)")
+    polarity_flip: bool = Field(
+        True, description="invert the image when the model was trained on particles of the opposite contrast"
+    )
+    factors: tuple[PositiveFloat, ...] | None = Field(
+        None, min_length=1, description="sizes to try, as factors on the image's own; null chooses them"
+    )
+
+    def uses_simulated_weights(self) -> bool:
+        """True when ``model.json`` says that simulated images had a part in the weights."""
+        from emgen.model import read_info
+
+        return bool(read_info(self.model).get("simulated", False))
+
+
+class SamConfig(StageConfig):
+    """Segment Anything in its automatic mode, then filters that leave the particles."""
+
+    model: str = Field(
+        "facebook/sam-vit-base", description="Hugging Face id (SAM or SAM 2), or a local folder in its format"
+    )
+    points_per_side: PositiveInt = Field(32, description="prompt points along each side of a tile")
+    points_per_batch: PositiveInt = Field(64, json_schema_extra={"cache": False})
+    tile: PositiveInt = Field(512, description="the image is cut in tiles of about this side (px), a quarter overlapping")
+    min_score: float = Field(0.8, ge=0, le=1, description="the model's own estimate of a mask's quality (IoU)")
+    min_stability: float = Field(0.9, ge=0, le=1, description="IoU of a mask under a shift of its threshold")
+    min_area: float = Field(12.0, ge=1, description="smallest particle, px")
+    max_area_fraction: float = Field(0.05, gt=0, le=1, description="largest particle, as a fraction of the image")
+    min_contrast: float = Field(
+        0.02, ge=0, le=1, description="particle against its surroundings, in the modality's direction, of the range 0 … 1"
+    )
+    max_overlap: float = Field(0.5, gt=0, lt=1, description="of two masks that overlap more (IoU) the better stays")
+    border: Literal["keep", "drop"] = Field("keep", description="particles cut by the border of the image")
