@@ -34,7 +34,8 @@ def to_grey(image: NDArray[Any], source: Path) -> tuple[NDArray[Any], tuple[str,
         if not (np.array_equal(grey, image[..., 1]) and np.array_equal(grey, image[..., 2])):
             raise BadImageError(
                 f"{source}: the image is in colour (its channels differ). "
-                "Export the raw greyscale micrograph, without overlays or false colour."
+                "Export the raw greyscale micrograph, without overlays or false colour; "
+                "save a stack as pages, not as channels (tifffile: photometric='minisblack')."
             )
         notes = (GREY_NOTE, *notes)
     return np.ascontiguousarray(grey), notes

@@ -70,7 +70,7 @@ def _read_frame(series: Any, frame: int) -> NDArray[Any]:
         picture = series.asarray(key=frame)
     else:
         picture = series.asarray().reshape(-1, *shape)[frame]
-    if series.axes.find("S") == len(series.axes) - 3:
+    if "S" in series.axes and not series.axes.endswith("S"):
         picture = np.moveaxis(picture.reshape(shape), 0, -1)
     return np.asarray(picture)
 
@@ -86,8 +86,9 @@ def _refuse_truncated(file: tifffile.TiffFile, path: Path) -> None:
         (following,) = struct.unpack(layout.offsetformat, handle.read(layout.offsetsize))
     except struct.error:
         following = -1
-    if following:
+    promised = (file.imagej_metadata or {}).get("images", 1) if file.is_imagej else 1
+    if following or promised > sum(_frame_count(series) for series in file.series):
         raise UnreadableFileError(
-            f"{path}: the TIFF is truncated: it links a page after page {len(file.pages)} that is not in the file. "
+            f"{path}: the TIFF is truncated: it announces more pages than the {len(file.pages)} that are in the file. "
             "Copy it again, or leave it out."
         )
