@@ -17,7 +17,9 @@ PAGES = sorted(
     ]
 )
 FENCE = re.compile(
-    r"^(?:<!-- not run: (?P<reason>.+?) -->\n)?^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^(?P=indent)```",
+    r"^(?:<!-- not run: (?P<reason>.+?) -->\n)?"
+    r'^(?P<indent> *)```(?P<language>\w*)(?: title="(?P<title>[^"]*)")?[^\n]*\n'
+    r"(?P<text>.*?)^(?P=indent)```",
     re.MULTILINE | re.DOTALL,
 )
 SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
@@ -25,12 +27,17 @@ SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block. ``reason``: why it is not run, from the comment ``<!-- not run: … -->`` above it."""
+    """A fenced block.
+
+    ``title``: the file that it shows, if it shows one. ``reason``: why it is not run, from the comment
+    ``<!-- not run: … -->`` above it.
+    """
 
     page: Path
     line: int
     language: str
     text: str
+    title: str | None
     reason: str | None
 
     def __str__(self) -> str:
@@ -39,13 +46,14 @@ class Block:
 
 def blocks(*languages: str) -> list[Block]:
     """The fenced blocks of all pages in any of these languages."""
-    return [
-        Block(page, text[: match.start()].count("\n") + 1, match["language"], match["text"], match["reason"])
-        for page in PAGES
-        for text in [page.read_text()]
-        for match in FENCE.finditer(text)
-        if match["language"] in languages
-    ]
+    found = []
+    for page in PAGES:
+        text = page.read_text()
+        for match in FENCE.finditer(text):
+            if match["language"] in languages:
+                parts = {name: match[name] for name in ("language", "text", "title", "reason")}
+                found.append(Block(page=page, line=text[: match.start()].count("\n") + 1, **parts))
+    return found
 
 
 def spans() -> list[tuple[Path, str]]:

@@ -34,15 +34,27 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("block", blocks("python", "py"), ids=str)
-def test_a_python_example_runs_or_says_why_not(block: Block, desk: Path) -> None:
+def write_shown_files(page: Path, folder: Path) -> Path:
+    """The files that the titled Python blocks of a page show, so that its other examples can import them."""
+    for shown in blocks("python"):
+        if shown.page == page and shown.title is not None:
+            file = folder / shown.title
+            file.parent.mkdir(parents=True, exist_ok=True)
+            (file.parent / "__init__.py").touch()
+            file.write_text(shown.text)
+    return folder
+
+
+@pytest.mark.parametrize("block", [block for block in blocks("python") if block.title is None], ids=str)
+def test_a_python_example_runs_or_says_why_not(block: Block, desk: Path, tmp_path: Path) -> None:
     compile(block.text, str(block), "exec")
     if block.reason is not None:
         pytest.skip(block.reason)
+    beside = write_shown_files(block.page, tmp_path)
     done = subprocess.run(
         [sys.executable, "-c", block.text],
         cwd=desk,
-        env=os.environ | {"OMP_NUM_THREADS": "2"},
+        env=os.environ | {"OMP_NUM_THREADS": "2", "PYTHONPATH": str(beside)},
         capture_output=True,
         text=True,
         timeout=300,
