@@ -103,8 +103,11 @@ def _other_ways() -> str:
 
 @lru_cache(maxsize=2)
 def _network(file: Path, layer: str, sha256: str) -> FeatureExtractorInceptionV3:
-    with _tensors_only():
-        return FeatureExtractorInceptionV3(NETWORK, [layer], feature_extractor_weights_path=str(file))
+    try:
+        with _tensors_only():
+            return FeatureExtractorInceptionV3(NETWORK, [layer], feature_extractor_weights_path=str(file))
+    except Exception as error:  # unpickling and torch raise many kinds
+        raise PreflightError(f"{file}: these are not Inception weights ({error}). {_other_ways()}") from error
 
 
 @contextmanager

@@ -7,18 +7,18 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from emgen_metrics import encoder
-from emgen_metrics.classical import Classical
-from emgen_metrics.config import MmdConfig, PixelConfig
-from emgen_metrics.fid_encoder import FidEncoder
-from emgen_metrics.frechet import frechet_distance
-from emgen_metrics.mmd import Mmd, mmd2
 from scipy.linalg import sqrtm
 from scipy.ndimage import gaussian_filter
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
 from emgen.errors import BadImageError, NoImagesError
 from emgen.stages import MetricContext
+from emgen_metrics import encoder
+from emgen_metrics.classical import Classical
+from emgen_metrics.config import MmdConfig, PixelConfig
+from emgen_metrics.fid_encoder import FidEncoder
+from emgen_metrics.frechet import frechet_distance
+from emgen_metrics.mmd import Mmd, mmd2
 
 CONTEXT = MetricContext()
 
@@ -116,7 +116,9 @@ def test_fid_encoder_is_the_frechet_distance_of_the_encoders_features(monkeypatc
 def test_features_are_computed_once_per_stack(monkeypatch):
     seen = []
     extract = Classical.extract
-    monkeypatch.setattr(Classical, "extract", lambda self, stack, device: seen.append(1) or extract(self, stack, device))
+    monkeypatch.setattr(
+        Classical, "extract", lambda self, stack, device: seen.append(1) or extract(self, stack, device)
+    )
     a, b = textures(4, seed=101), textures(4, seed=102)
     for _ in range(2):
         Mmd(MmdConfig()).compute(a, b, CONTEXT)

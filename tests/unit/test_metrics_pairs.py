@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from emgen_metrics.config import PixelConfig
-from emgen_metrics.psnr import Psnr
-from emgen_metrics.ssim import Ssim
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from emgen.errors import BadImageError
 from emgen.stages import MetricContext
+from emgen_metrics.config import PixelConfig
+from emgen_metrics.psnr import Psnr
+from emgen_metrics.ssim import Ssim
 
 CONTEXT = MetricContext()
 
@@ -44,7 +44,9 @@ def test_ssim_formula_at_one_pixel_by_hand():
 
 
 def test_psnr_is_the_mean_over_pairs_of_scikit_image(pairs):
-    expected = [peak_signal_noise_ratio(real, generated, data_range=1.0) for generated, real in zip(*pairs, strict=True)]
+    expected = [
+        peak_signal_noise_ratio(real, generated, data_range=1.0) for generated, real in zip(*pairs, strict=True)
+    ]
     assert Psnr(PixelConfig()).compute(*pairs, CONTEXT)["psnr"] == pytest.approx(np.mean(expected))
 
 

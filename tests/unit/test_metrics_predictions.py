@@ -6,14 +6,14 @@ import itertools
 
 import numpy as np
 import pytest
+
+from emgen.errors import BadImageError, NoImagesError
+from emgen.stages import MetricContext
 from emgen_metrics.config import PixelConfig
 from emgen_metrics.dice import Dice
 from emgen_metrics.miou import MeanIoU
 from emgen_metrics.object_f1 import ObjectF1
 from emgen_metrics.pixel_accuracy import PixelAccuracy
-
-from emgen.errors import BadImageError, NoImagesError
-from emgen.stages import MetricContext
 
 CONTEXT = MetricContext()
 
