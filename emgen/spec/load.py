@@ -12,12 +12,13 @@ from pydantic import ValidationError
 
 from emgen.errors import SpecError
 from emgen.registration import ModalityPlugin, StagePlugin
+from emgen.spec.explain import problems_of
 from emgen.spec.merge import merge_slot, merge_trees
 from emgen.spec.migrate import migrate
 from emgen.spec.model import Spec, build_spec_model
 from emgen.spec.overrides import Override, apply_override, parse_override
 from emgen.spec.presets import PRESETS, preset_fields
-from emgen.spec.problems import InvalidSpecError, Layer, Problem, origin_of, problems_of
+from emgen.spec.problems import InvalidSpecError, Layer, Problem, origin_of
 from emgen.spec.read import read_document
 from emgen.spec.slots import SLOTS, as_settings
 

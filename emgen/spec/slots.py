@@ -64,12 +64,22 @@ def slot_class(plugin: StagePlugin) -> type[Slot]:
     """The plugin's settings class with ``uses``. Raises whatever its annotations raise when pydantic reads them."""
     fields: dict[str, Any] = {"uses": (Literal[plugin.name], Field(plugin.name, description="the plugin's name"))}
     bases: Any = (plugin.config, Slot)
-    made: Any = create_model(
-        plugin.config.__name__, __base__=bases, __module__=plugin.config.__module__, __doc__=plugin.summary, **fields
+    return _of_plugin(
+        plugin,
+        create_model(
+            plugin.config.__name__,
+            __base__=bases,
+            __module__=plugin.config.__module__,
+            __doc__=plugin.summary,
+            **fields,
+        ),
     )
+
+
+def _of_plugin(plugin: StagePlugin, made: type[Slot]) -> type[Slot]:
     made.__emgen_config__ = plugin.config
     made.model_rebuild()  # else a name that pydantic cannot resolve comes up only inside the whole spec, and breaks it
-    return made  # type: ignore[no-any-return]
+    return made
 
 
 def as_settings(value: Any) -> Any:
