@@ -54,13 +54,18 @@ class SamConfig(StageConfig):
     )
     points_per_side: PositiveInt = Field(32, description="prompt points along each side of a tile")
     points_per_batch: PositiveInt = Field(64, json_schema_extra={"cache": False})
-    tile: PositiveInt = Field(512, description="the image is cut in tiles of about this side (px), a quarter overlapping")
+    tile: PositiveInt = Field(
+        512, description="the image is cut in tiles of about this side (px), a quarter overlapping"
+    )
     min_score: float = Field(0.8, ge=0, le=1, description="the model's own estimate of a mask's quality (IoU)")
     min_stability: float = Field(0.9, ge=0, le=1, description="IoU of a mask under a shift of its threshold")
     min_area: float = Field(12.0, ge=1, description="smallest particle, px")
     max_area_fraction: float = Field(0.05, gt=0, le=1, description="largest particle, as a fraction of the image")
     min_contrast: float = Field(
-        0.02, ge=0, le=1, description="particle against its surroundings, in the modality's direction, of the range 0 … 1"
+        0.02,
+        ge=0,
+        le=1,
+        description="particle against its surroundings, in the modality's direction, of the range 0 … 1",
     )
     max_overlap: float = Field(0.5, gt=0, lt=1, description="of two masks that overlap more (IoU) the better stays")
     border: Literal["keep", "drop"] = Field("keep", description="particles cut by the border of the image")

@@ -20,15 +20,15 @@ def bright_field(
     support_HW: FloatArray, depth_HW: FloatArray, settings: PhantomSettings, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
     """Noise-free BF-TEM brightness (vacuum is 1), and that of the surroundings: absorption, grain, Fresnel ring."""
-    through = np.exp(-settings.support_depth * support_HW)
-    image = blurred(np.asarray(through * np.exp(-depth_HW), dtype=np.float32), settings.blur)
+    through = np.exp(-np.float32(settings.support_depth) * support_HW)
+    image = blurred(through * np.exp(-depth_HW), settings.blur)
     if settings.halo:
         reach = settings.blur + 0.12 * settings.diameter
         image = image + np.float32(settings.halo) * (image - blurred(image, reach))
     if settings.texture:
         size = rng.uniform(2.5, 6.0)
         grain = power_noise(image.shape, rng, longest=2.0 * size, shortest=0.7 * size, exponent=-1.0)
-        image = image + settings.texture * grain * (0.25 + np.sqrt(np.minimum(support_HW, 1.5)))
+        image = image + np.float32(settings.texture) * grain * (0.25 + np.sqrt(np.minimum(support_HW, 1.5)))
     return np.asarray(image, dtype=np.float32), np.asarray(through, dtype=np.float32)
 
 

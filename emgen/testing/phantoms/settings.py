@@ -105,24 +105,24 @@ def draw_stack_settings(
     _check({"modality": modality, **fixed})
     settings = draw_settings(rng, modality, diameter=diameter or (12.0, 17.0))
     support = str(rng.choice(["spheroids", "carbon", "mixed"]))
-    typical = dict(
-        spread=rng.uniform(0.3, 0.4),
-        huge=0.01,
-        coverage=rng.uniform(0.06, 0.09),
-        contrast=rng.uniform(0.65, 0.85) if modality == "haadf-stem" else rng.uniform(0.35, 0.5),
-        contrast_spread=0.3,
-        support=support,
-        support_scale=rng.uniform(2.5, 4.5),
-        support_depth=1.0 if modality == "haadf-stem" else rng.uniform(0.2, 0.35),
-        defocused=0.1,
-        extent="full",
-        holey=False,
-        blur=rng.uniform(0.7, 1.0),
-        dose=rng.uniform(90.0, 160.0),
-        gamma=1.0,
-        hum=0.0,
-    )
-    return replace(settings, **{**typical, **fixed})  # type: ignore[arg-type]
+    typical = {
+        "spread": rng.uniform(0.3, 0.4),
+        "huge": 0.01,
+        "coverage": rng.uniform(0.06, 0.09),
+        "contrast": rng.uniform(0.65, 0.85) if modality == "haadf-stem" else rng.uniform(0.35, 0.5),
+        "contrast_spread": 0.3,
+        "support": support,
+        "support_scale": rng.uniform(2.5, 4.5),
+        "support_depth": 1.0 if modality == "haadf-stem" else rng.uniform(0.2, 0.35),
+        "defocused": 0.1,
+        "extent": "full",
+        "holey": False,
+        "blur": rng.uniform(0.7, 1.0),
+        "dose": rng.uniform(90.0, 160.0),
+        "gamma": 1.0,
+        "hum": 0.0,
+    }
+    return replace(settings, **{**typical, **fixed})
 
 
 def _draw_diameter(rng: np.random.Generator, diameter: Diameter, largest: float) -> float:

@@ -59,7 +59,7 @@ def _extent(shape_HW: Shape, settings: PhantomSettings, rng: np.random.Generator
 
 def _film(shape_HW: Shape, size: float, rng: np.random.Generator) -> FloatArray:
     waves = power_noise(shape_HW, rng, longest=size * 2, shortest=max(size / 6, 2.0), exponent=4.0)
-    return np.clip(1.0 + rng.uniform(0.05, 0.35) * waves, 0.15, None)
+    return np.maximum(1.0 + np.float32(rng.uniform(0.05, 0.35)) * waves, np.float32(0.15))
 
 
 def _carbon(shape_HW: Shape, size: float, rng: np.random.Generator) -> FloatArray:
