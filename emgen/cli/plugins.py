@@ -184,6 +184,9 @@ def new(name: str, kind: Kind, out: Path | None) -> None:
     """Start a plugin: a distribution of its own, with tests, that works as it is. NAME in kebab-case."""
     from emgen.testing.template import write_plugin
 
-    made = write_plugin(name, kind, out)
+    try:
+        made = write_plugin(name, kind, out)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="NAME") from error
     click.echo(f'Wrote {made.folder} ({made.distribution}, {KINDS[kind].title} "{made.name}"). Next:')
     click.echo(f"  pip install -e {made.folder}\n  emgen plugins check {made.name}\n  pytest {made.folder}")
