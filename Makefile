@@ -44,8 +44,9 @@ check-types: install-dev
 check-imports: install-dev
 	$(BIN)/lint-imports
 
+# Not --quiet: that would hide the warnings from --strict.
 check-docs: install-dev
-	$(BIN)/mkdocs build --strict --quiet --site-dir build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir build/site
 
 check-slow: install-dev
 	$(BIN)/python -m pytest -m slow --durations=15
