@@ -51,6 +51,10 @@ class ZarrStack:
     def __setitem__(self, index: int | slice, value: NDArray[Any]) -> None:
         self._array[index] = value
 
+    def append(self, value: NDArray[Any]) -> None:
+        """Adds (n, H, W) at the end."""
+        self._array.append(value)
+
     def __iter__(self) -> Iterator[NDArray[Any]]:
         return (self[index] for index in range(len(self)))
 

@@ -88,13 +88,23 @@ class Store:
             if self.find(recipe):
                 yield None
                 return
-            folder = self.root / (recipe.folder_name + PARTIAL)
+            folder = self.partial_path(recipe)
             folder.mkdir(parents=True, exist_ok=True)
             write_json(folder / RECIPE, {"key": recipe.key, "slot": recipe.slot, "recipe": recipe.document})
             yield Draft(folder=folder, recipe=recipe)
 
+    def partial_path(self, recipe: Recipe) -> Path:
+        return self.root / (recipe.folder_name + PARTIAL)
+
     def commit(
-        self, draft: Draft, *, kind: str, facts: Mapping[str, Any], simulated: bool, device: str, seconds: float
+        self,
+        draft: Draft,
+        *,
+        kind: str,
+        config: Mapping[str, Any],
+        facts: Mapping[str, Any],
+        simulated: bool,
+        device: str,
     ) -> Artifact:
         """Writes the manifest, forces all files to the disk, then renames: the artifact is complete or not there."""
         (draft.folder / DONE).unlink(missing_ok=True)
@@ -105,13 +115,14 @@ class Store:
             "slot": draft.recipe.slot,
             "key": draft.recipe.key,
             "recipe": draft.recipe.document,
+            "config": dict(config),
             "arrays": array_shapes(draft.folder),
             "facts": dict(facts),
             "simulated": simulated,
             "device": device,
             "environment": environment(),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "seconds": round(seconds, 3),
+            "seconds": round(time.monotonic() - draft.began, 3),
         }
         write_json(draft.folder / MANIFEST, manifest)
         final = self.root / draft.recipe.folder_name

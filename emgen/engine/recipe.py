@@ -18,6 +18,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
 from emgen.host.discovery import is_editable
 
 if TYPE_CHECKING:
@@ -71,6 +73,32 @@ def canonical(value: Any) -> str:
 
 def digest_text(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def by_contents(config: BaseModel, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with every path to something that exists replaced by a digest of what it holds.
+
+    A path is a field that is typed or declared (``format: path``) as one; a word such as ``pretrained`` stays.
+    """
+    paths = {name: Path(str(getattr(config, name))) for name in settings if _is_path(config, name)}
+    digests = {name: f"sha256:{path_digest(path)}" for name, path in paths.items() if path.exists()}
+    return {**settings, **digests}
+
+
+def path_digest(path: Path) -> str:
+    """SHA-256 over a file, or over names and contents of the files in a folder."""
+    digest = hashlib.sha256()
+    for file in [path] if path.is_file() else sorted(found for found in path.rglob("*") if found.is_file()):
+        digest.update(b"" if file == path else file.relative_to(path).as_posix().encode())
+        with open(file, "rb") as opened:
+            digest.update(hashlib.file_digest(opened, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _is_path(config: BaseModel, name: str) -> bool:
+    extra = type(config).model_fields[name].json_schema_extra
+    declared = isinstance(extra, dict) and extra.get("format") == "path"
+    return isinstance(getattr(config, name), Path) or (declared and isinstance(getattr(config, name), str))
 
 
 def plugin_maker(name: str, registered: Registered) -> Maker:

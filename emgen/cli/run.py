@@ -1,0 +1,60 @@
+"""``emgen run``: the pipeline. Run again, it resumes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from emgen.engine.launch import RunResult
+
+
+@click.command("run")
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="The run folder, by default runs/<name of the spec file>.")
+@click.option("--set", "overrides", multiple=True, metavar="FIELD=VALUE", help="Change a field, e.g. data.crop=256.")
+@click.option(
+    "--cache",
+    envvar="EMGEN_CACHE",
+    type=click.Path(path_type=Path),
+    help="A store of artifacts that several runs share (EMGEN_CACHE), by default the run folder's stages/.",
+)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to compute; goes over the spec.")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+def command(
+    spec: Path, out: Path | None, overrides: tuple[str, ...], cache: Path | None, device: str | None, quiet: bool
+) -> None:
+    """From the micrographs that SPEC names to a segmentation model, with scores and a report.
+
+    An interrupted or failed run goes on where it stopped when it is started again.
+    """
+    from emgen.engine.launch import run_spec
+
+    changes = (*overrides, *([f"device={device}"] if device else []))
+    folder = out or Path("runs") / _title(spec)
+    result = run_spec(spec, folder, progress=not quiet, cache=cache, overrides=changes)
+    _tell(result)
+    if result.report is None:
+        click.echo(f"The run is complete, but its report could not be written: {result.report_error}", err=True)
+        raise SystemExit(1)
+
+
+def _title(spec: Path) -> str:
+    """A run folder's own spec.yaml names that run."""
+    return spec.resolve().parent.name if spec.name == "spec.yaml" and spec.parent.name else spec.stem
+
+
+def _tell(result: RunResult) -> None:
+    for generation, metrics in result.scores.items():
+        values = [f"{name} {_number(value)}" for scores in metrics.values() for name, value in scores.items()]
+        click.echo(f"{generation.replace('_', ' ')}: {', '.join(values)}")
+    click.echo(f"model:  {result.model}")
+    if result.report:
+        click.echo(f"report: {result.report}")
+    click.echo(f"segment micrographs with it: emgen segment {result.model} IMAGE... --out DIR")
+
+
+def _number(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.4g}"

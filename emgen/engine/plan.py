@@ -1,0 +1,54 @@
+"""What is known before a run: its steps, the room it needs, and what would make no sense."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emgen.engine.device import pick_device
+from emgen.errors import SpecError
+from emgen.registration import MetricPlugin
+
+if TYPE_CHECKING:
+    from emgen.host import Host
+    from emgen.spec import Spec
+
+STEPS = (
+    "micrographs",
+    "rough_segmenter",
+    "split",
+    "mask_sampler",
+    "morphology_gan",
+    "masks",
+    "first_generation",
+    "contrast_gan",
+    "second_generation",
+    "downstream_task",
+)
+"""Labels of the steps of every run, in order; those of the scores follow from the metrics."""
+CHECKPOINTS_BYTES = 500 * 2**20
+
+
+def check_plan(spec: Spec, host: Host) -> None:
+    """Raises for what would stop the run after hours: missing weights, broken plugins, meaningless scores.
+
+    The micrographs are checked by the run's first step, which keeps what it finds.
+    """
+    from emgen.spec.check import check_spec
+
+    check_spec(spec, host, pick_device, images=False, implementations=True).require()
+    if spec.split.held_out == 0:
+        for index, value in enumerate(spec.metrics):
+            _refuse_paired(f"metrics.{index}", host.find("metric", value.uses).plugin)
+
+
+def needed_bytes(spec: Spec) -> int:
+    """A generous guess of what a run writes besides the micrographs: three virtual stacks, and the checkpoints."""
+    return 3 * spec.virtual.images * spec.data.crop**2 * 4 + CHECKPOINTS_BYTES
+
+
+def _refuse_paired(where: str, plugin: object) -> None:
+    if isinstance(plugin, MetricPlugin) and plugin.needs == "paired":
+        raise SpecError(
+            f'{where}: metric "{plugin.name}" compares held-out images with those generated from their masks, but '
+            "split.held_out is 0. Set it to 0.1, or take the metric out."
+        )
