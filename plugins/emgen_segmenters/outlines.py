@@ -36,7 +36,7 @@ def _particle(
 ) -> tuple[tuple[slice, slice], FloatArray, NDArray[np.bool_]]:
     """Window around a spot, level in it (0 surroundings, 1 particle), and what belongs to the particle."""
     half = int(np.ceil(_RING[1] * diameter)) + 1
-    y, x = (int(round(float(v))) for v in place)
+    y, x = (round(float(v)) for v in place)
     rows = slice(max(y - half, 0), min(y + half + 1, image_HW.shape[0]))
     columns = slice(max(x - half, 0), min(x + half + 1, image_HW.shape[1]))
     part = ndimage.gaussian_filter(image_HW[rows, columns], 0.1 * diameter, truncate=3.0)

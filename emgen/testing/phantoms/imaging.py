@@ -26,7 +26,7 @@ def bright_field(
         reach = settings.blur + 0.12 * settings.diameter
         image = image + np.float32(settings.halo) * (image - blurred(image, reach))
     if settings.texture:
-        size = rng.uniform(2.5, 6.0)
+        size = np.random.default_rng(settings.material).uniform(2.5, 6.0)
         grain = power_noise(image.shape, rng, longest=2.0 * size, shortest=0.7 * size, exponent=-1.0)
         image = image + np.float32(settings.texture) * grain * (0.25 + np.sqrt(np.minimum(support_HW, 1.5)))
     return np.asarray(image, dtype=np.float32), np.asarray(through, dtype=np.float32)

@@ -210,7 +210,7 @@ def _faceted(z_BSS: NDArray[np.complex64], r_BSS: FloatArray, size: float, rng: 
         distance = 0.95 * np.exp(rng.normal(0, size * 0.7, (len(r_BSS), 1, 1)))
         normal = (np.exp(1j * angle) / distance).astype(np.complex64)
         gauge = np.maximum(gauge, z_BSS.real * normal.real + z_BSS.imag * normal.imag)
-    return np.asarray(np.maximum(gauge, 0.87 * r_BSS), dtype=np.float32)
+    return np.asarray(np.maximum(gauge, 0.9 * r_BSS), dtype=np.float32)
 
 
 def _profile(level_BSS: FloatArray, radius_B: FloatArray, settings: PhantomSettings) -> FloatArray:

@@ -35,9 +35,10 @@ class PhantomSettings:
         ``contrast_spread``: standard deviation of its logarithm; ``thickness_law``: contrast ~ diameter^law.
     defocused: fraction of particles at another height, blurred.
     support, support_scale: its kind, and the size of its building blocks in particle diameters.
+    support_layers, support_clumps: how many building blocks lie upon each other, and how unevenly.
     support_depth: how much of the brightness is support (0: black paper) before noise; in bright field its optical
         depth. ``extent``: the support fills the image, ends within it, or is an island. ``holey``: a carbon film with a
-        round hole lies behind.
+        round hole lies behind. ``material``: seed of what else the support's law leaves open (grain, slimness).
     blur: standard deviation of the probe, px. ``dose``: counts at the support's mean brightness. ``read_noise``.
     afterglow: correlation length of noise along scan lines, px. ``jitter``: sideways shift of lines, px;
         ``lines``: brightness jumps from line to line; ``hum``: amplitude of periodic interference.
@@ -65,6 +66,9 @@ class PhantomSettings:
     support: str = "spheroids"
     support_scale: float = 4.0
     support_depth: float = 1.0
+    support_layers: float = 2.0
+    support_clumps: float = 0.8
+    material: int = 0
     extent: str = "full"
     holey: bool = False
     blur: float = 0.8
@@ -113,6 +117,8 @@ def draw_stack_settings(
         "contrast_spread": 0.3,
         "support": support,
         "support_scale": rng.uniform(2.5, 4.5),
+        "support_layers": rng.uniform(2.0, 3.5),
+        "support_clumps": rng.uniform(0.2, 0.5),
         "support_depth": 1.0 if modality == "haadf-stem" else rng.uniform(0.2, 0.35),
         "defocused": 0.1,
         "extent": "full",
@@ -138,23 +144,26 @@ def _draw_diameter(rng: np.random.Generator, diameter: Diameter, largest: float)
 def _draw_specimen(rng: np.random.Generator) -> PhantomSettings:
     """What both modalities share: particles, and how the support lies."""
     support = str(rng.choice(SUPPORTS, p=[0.3, 0.3, 0.14, 0.11, 0.15]))
-    scale = {"spheroids": (2.2, 10.0), "carbon": (1.2, 5.0), "film": (8.0, 30.0), "rods": (3.0, 9.0)}
+    scale = {"spheroids": (2.6, 10.0), "carbon": (1.2, 6.0), "film": (8.0, 30.0), "rods": (3.0, 9.0)}
     low, high = scale.get(support, (2.0, 8.0))
     faceted = rng.uniform(0.0, 0.8)
     return PhantomSettings(
         spread=rng.uniform(0.25, 0.55),
         huge=float(rng.choice([0.0, 0.01, 0.04], p=[0.5, 0.3, 0.2])),
         faceted=faceted,
-        irregular=rng.uniform(0.0, 1.0 - faceted),
+        irregular=rng.uniform(0.0, 0.6) * (1.0 - faceted),
         elongation=rng.uniform(0.04, 0.22),
         flatness=rng.uniform(0.0, 1.0),
         coverage=_log_uniform(rng, 0.008, 0.16),
-        agglomeration=rng.beta(1.0, 2.5),
+        agglomeration=rng.beta(1.0, 4.0),
         contrast_spread=rng.uniform(0.15, 0.5),
         thickness_law=rng.uniform(0.3, 1.0),
         defocused=rng.uniform(0.0, 0.35),
         support=support,
         support_scale=_log_uniform(rng, low, high),
+        support_layers=_log_uniform(rng, 0.8, 4.0),
+        support_clumps=rng.uniform(0.3, 1.5),
+        material=int(rng.integers(2**31)),
         extent=str(rng.choice(EXTENTS, p=[0.55, 0.25, 0.2])),
         blur=rng.uniform(0.4, 1.6),
     )

@@ -10,19 +10,22 @@ from emgen.testing.phantoms.settings import PhantomSettings
 
 def support_thickness(shape_HW: Shape, settings: PhantomSettings, rng: np.random.Generator) -> FloatArray:
     """(H, W) float32 thickness of the support that the settings name."""
-    extent = _extent(shape_HW, settings, rng)
+    law = np.random.default_rng(settings.material)
+    depth = _depth(shape_HW, settings, rng)
     size = settings.diameter * settings.support_scale
     kind = settings.support
     if kind == "film":
-        return _film(shape_HW, size, rng) * extent
+        return _film(shape_HW, size, law, rng) * smooth_step(0.5 + depth)
     if kind == "carbon":
-        return _carbon(shape_HW, size, rng) * extent
+        return _carbon(shape_HW, size, depth, law, rng)
     if kind == "rods":
-        return _scatter(shape_HW, _rod_stamps(size, rng), extent, rng)
+        return _scatter(shape_HW, _rod_stamps(size, law, rng), depth, settings, rng)
+    blocks = _scatter(shape_HW, _spheroid_stamps(size, law, rng), depth, settings, rng)
     if kind == "spheroids":
-        return _scatter(shape_HW, _spheroid_stamps(size, rng), extent, rng)
-    stamps = _spheroid_stamps(size, rng) + _rod_stamps(size, rng)[:4]
-    return np.asarray(0.5 * _scatter(shape_HW, stamps, extent, rng) + 0.5 * _carbon(shape_HW, size, rng) * extent)
+        return blocks
+    if law.random() < 0.3:
+        blocks = 0.7 * blocks + 0.3 * _scatter(shape_HW, _rod_stamps(size, law, rng), depth, settings, rng)
+    return np.asarray(0.5 * blocks + 0.5 * _carbon(shape_HW, size, depth, law, rng))
 
 
 def holey_film(shape_HW: Shape, rng: np.random.Generator) -> FloatArray:
@@ -38,10 +41,10 @@ def holey_film(shape_HW: Shape, rng: np.random.Generator) -> FloatArray:
     return np.asarray(smooth_step(depth / (0.02 * long) + 0.5) * (0.7 + 0.5 * rim), dtype=np.float32)
 
 
-def _extent(shape_HW: Shape, settings: PhantomSettings, rng: np.random.Generator) -> FloatArray:
-    """(H, W) in [0, 1]: where there is support, with a ragged and more or less soft edge."""
+def _depth(shape_HW: Shape, settings: PhantomSettings, rng: np.random.Generator) -> FloatArray:
+    """(H, W) distance inside the support's ragged edge, in units of the edge's softness; negative in vacuum."""
     if settings.extent == "full":
-        return np.ones(shape_HW, np.float32)
+        return np.full(shape_HW, 9.0, np.float32)
     short = min(shape_HW)
     y = np.arange(shape_HW[0], dtype=np.float32)[:, None] - shape_HW[0] * rng.uniform(0.3, 0.7)
     x = np.arange(shape_HW[1], dtype=np.float32)[None, :] - shape_HW[1] * rng.uniform(0.3, 0.7)
@@ -50,31 +53,34 @@ def _extent(shape_HW: Shape, settings: PhantomSettings, rng: np.random.Generator
         inside = np.cos(angle) * y + np.sin(angle) * x + 0.12 * short
     else:
         inside = rng.uniform(0.28, 0.45) * short - np.hypot(y * rng.uniform(0.7, 1.3), x)
-    ragged = power_noise(
-        shape_HW, rng, longest=short * rng.uniform(0.2, 0.7), shortest=0.5 * settings.diameter, exponent=3.0
-    )
-    softness = rng.uniform(0.15, 2.0) * settings.diameter
-    return smooth_step(np.asarray(0.5 + (inside + ragged * 0.09 * short) / softness, dtype=np.float32))
+    ragged = power_noise(shape_HW, rng, longest=short * rng.uniform(0.2, 0.7), shortest=settings.diameter, exponent=3.6)
+    softness = settings.diameter * np.exp(rng.uniform(np.log(0.3), np.log(4.0)))
+    return np.asarray((inside + ragged * 0.09 * short) / softness, dtype=np.float32)
 
 
-def _film(shape_HW: Shape, size: float, rng: np.random.Generator) -> FloatArray:
+def _film(shape_HW: Shape, size: float, law: np.random.Generator, rng: np.random.Generator) -> FloatArray:
     waves = power_noise(shape_HW, rng, longest=size * 2, shortest=max(size / 6, 2.0), exponent=4.0)
-    return np.maximum(1.0 + np.float32(rng.uniform(0.05, 0.35)) * waves, np.float32(0.15))
+    return np.maximum(1.0 + np.float32(law.uniform(0.05, 0.35)) * waves, np.float32(0.15))
 
 
-def _carbon(shape_HW: Shape, size: float, rng: np.random.Generator) -> FloatArray:
-    """Fluffy aggregates: power-law noise, its deep parts cut off so that holes appear."""
-    exponent = rng.uniform(2.4, 3.4)
-    grain = power_noise(shape_HW, rng, longest=size * rng.uniform(2, 8), shortest=max(size / 4, 2.0), exponent=exponent)
-    dense = rng.uniform(0.8, 1.8)
-    rough = np.logaddexp(0.0, 2.5 * (grain + dense)).astype(np.float32) / np.float32(2.5 * dense)
-    return np.asarray(rough ** np.float32(rng.uniform(0.9, 1.3)), dtype=np.float32)
+def _carbon(
+    shape_HW: Shape, size: float, depth_HW: FloatArray, law: np.random.Generator, rng: np.random.Generator
+) -> FloatArray:
+    """Fluffy aggregates: power-law noise, thinning out towards the edge; its deep parts are cut off as holes."""
+    exponent = law.uniform(2.8, 4.0)
+    longest, shortest = size * law.uniform(1.5, 8.0), max(size * law.uniform(0.3, 0.8), 2.0)
+    grain = power_noise(shape_HW, rng, longest=longest, shortest=shortest, exponent=exponent)
+    dense = law.uniform(1.2, 3.2)
+    inner = np.float32(dense) * np.clip(depth_HW / 2.0, -3.0, 1.0)
+    rough = np.logaddexp(np.float32(0.0), np.float32(2.5) * (grain + inner)) / np.float32(2.5 * dense)
+    return np.asarray(rough, dtype=np.float32)
 
 
-def _spheroid_stamps(size: float, rng: np.random.Generator, count: int = 12) -> list[FloatArray]:
+def _spheroid_stamps(
+    size: float, law: np.random.Generator, rng: np.random.Generator, count: int = 12
+) -> list[FloatArray]:
     """Projected thickness of ``count`` spheroids with a median diameter of ``size`` px."""
-    spread = rng.uniform(0.12, 0.45)
-    softness = rng.uniform(0.0, 0.1) * size
+    spread, softness = law.uniform(0.15, 0.4), law.uniform(0.01, 0.1) * size
     stamps = []
     for radius in np.clip(size / 2 * rng.lognormal(0.0, spread, count), 2.0, 4 * size):
         y, x = grid(2 * int(1.3 * radius + 2 * softness) + 3)
@@ -86,11 +92,12 @@ def _spheroid_stamps(size: float, rng: np.random.Generator, count: int = 12) -> 
     return stamps
 
 
-def _rod_stamps(size: float, rng: np.random.Generator, count: int = 12) -> list[FloatArray]:
+def _rod_stamps(size: float, law: np.random.Generator, rng: np.random.Generator, count: int = 12) -> list[FloatArray]:
     """Projected thickness of ``count`` rods and platelets with a median length of ``size`` px."""
     stamps = []
+    slim = law.uniform(0.15, 0.5)
     for length in np.clip(size * rng.lognormal(0.0, 0.35, count), 5.0, 6 * size):
-        width = length * rng.uniform(0.12, 0.6)
+        width = length * slim * rng.uniform(0.7, 1.3)
         y, x = grid(2 * int(0.75 * length) + 3)
         turn, bevel = rng.uniform(0, np.pi), rng.uniform(0.1, 0.9) * width / 2
         u, v = np.cos(turn) * x + np.sin(turn) * y, np.cos(turn) * y - np.sin(turn) * x
@@ -100,21 +107,26 @@ def _rod_stamps(size: float, rng: np.random.Generator, count: int = 12) -> list[
     return stamps
 
 
-def _scatter(shape_HW: Shape, stamps: list[FloatArray], extent_HW: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Sum of stamps strewn in clumps over the extent; one to three layers on average."""
+def _scatter(
+    shape_HW: Shape,
+    stamps: list[FloatArray],
+    depth_HW: FloatArray,
+    settings: PhantomSettings,
+    rng: np.random.Generator,
+) -> FloatArray:
+    """Sum of stamps strewn in clumps over the extent, uneven by a tenth."""
     height, width = shape_HW
     margin = max(stamp.shape[0] for stamp in stamps) // 2
     volume = float(np.mean([stamp.sum() for stamp in stamps]))
-    layers = rng.uniform(0.9, 2.4)
-    count = int(np.ceil(layers * (height + 2 * margin) * (width + 2 * margin) / volume))
-    clumps = power_noise(
-        shape_HW, rng, longest=margin * rng.uniform(3, 8), shortest=max(margin / 2.0, 2.0), exponent=3.0
-    )
+    count = int(np.ceil(settings.support_layers * (height + 2 * margin) * (width + 2 * margin) / volume))
+    size = settings.diameter * settings.support_scale
+    clumps = power_noise(shape_HW, rng, longest=4 * size, shortest=max(size / 2, 2.0), exponent=3.0)
     centres = rng.uniform(-margin, (height + margin, width + margin), (count, 2)).astype(int)
     near = np.clip(centres, 0, np.array(shape_HW) - 1)
-    wanted = np.exp(rng.uniform(0.2, 1.2) * clumps[near[:, 0], near[:, 1]]) * (extent_HW[near[:, 0], near[:, 1]] > 0.5)
+    wanted = np.exp(settings.support_clumps * clumps[near[:, 0], near[:, 1]]) * (depth_HW[near[:, 0], near[:, 1]] > 0)
     kept = centres[rng.random(count) < np.clip(0.6 * wanted, 0, 1)]
     thickness = np.zeros(shape_HW, np.float32)
     for (y, x), which in zip(kept.tolist(), rng.integers(len(stamps), size=len(kept)).tolist(), strict=True):
         add_stamp(thickness, stamps[which], y, x)
-    return thickness / np.float32(0.6 * layers)
+    uneven = power_noise(shape_HW, rng, longest=size, shortest=max(size / 6, 2.0), exponent=3.0)
+    return thickness * (np.float32(1.0) + np.float32(0.1) * uneven) / np.float32(0.6 * settings.support_layers)
