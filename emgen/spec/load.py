@@ -79,7 +79,8 @@ def _merge(user: Mapping[str, Any], changes: Sequence[Override], host: Host) -> 
     top = _applied(user, [c for c in changes if len(c.path) == 1])
     modality = _modality_defaults(top.get("modality"), host)
     preset = str(top.get("preset", "quick"))
-    fields = preset_fields(preset, host) if preset in PRESETS else {}
+    simulated = top.get("allow_simulated_weights") is not False
+    fields = preset_fields(preset, host, simulated_weights=simulated) if preset in PRESETS else {}
     draft = _applied(merge_trees(merge_trees(modality, fields), user), changes)
     stages = _plugin_presets(draft, preset, host)
     lower = merge_trees(modality, {**fields, **stages})

@@ -28,16 +28,19 @@ _WANTED: Mapping[str, Callable[[MetricPlugin], bool]] = {
 }
 
 
-def preset_fields(preset: str, host: Host) -> dict[str, Any]:
+def preset_fields(preset: str, host: Host, *, simulated_weights: bool = True) -> dict[str, Any]:
     """The preset's fragment of a spec: its fields, and the installed metrics that a run without truth can compute.
 
-    ``quick`` leaves out those that fetch a weight. The core knows no metric by name.
+    ``quick`` leaves out those that fetch a weight; without ``simulated_weights``, those that bring such weights are
+    left out too. The core knows no metric by name.
     """
+    plugins = (registered.plugin for registered in host.plugins("metric").values())
     metrics = [
-        name
-        for name, registered in host.plugins("metric").items()
-        if isinstance(plugin := registered.plugin, MetricPlugin)
+        plugin.name
+        for plugin in plugins
+        if isinstance(plugin, MetricPlugin)
         and plugin.needs != "prediction"
         and _WANTED[preset](plugin)
+        and (simulated_weights or plugin.simulated_weights is not True)
     ]
     return {**PRESETS[preset], "metrics": metrics}
