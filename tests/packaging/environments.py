@@ -39,8 +39,14 @@ class Environment:
         return self.folder / "lib" / version / "site-packages"
 
     def install(self, wheel: Path) -> None:
-        target = ["--python", str(self.python), "install", "--no-deps", "--force-reinstall", str(wheel)]
-        done = subprocess.run([*PIP, *target], capture_output=True, text=True)
+        self._pip("install", "--no-deps", "--force-reinstall", str(wheel))
+
+    def remove(self, distribution: str) -> None:
+        self._pip("uninstall", "--yes", distribution)
+
+    def _pip(self, *arguments: str) -> None:
+        """The developer's pip, at work on this environment, which has none of its own."""
+        done = subprocess.run([*PIP, "--python", str(self.python), *arguments], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
 
     def run(self, *arguments: str | Path, cwd: Path, status: int = 0) -> str:
