@@ -1,21 +1,17 @@
-"""Deep and classical features of images, computed once per stack and shared by the metrics.
+"""Features of images, deep or classical: what the distances between sets of images are computed on.
 
-An extractor has a ``name`` that says what the numbers rest on, and ``extract(stack, device) -> (N, D)``.
+A metric that has ``feature_extractors`` shares them: who computes several metrics extracts each once per stack and
+hands the result over in ``MetricContext.features``.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 from emgen.stages import MetricContext, Stack
-
-_KEPT = 16
-_cache: OrderedDict[tuple[str, str], NDArray[Any]] = OrderedDict()
 
 
 class Extractor(Protocol):
@@ -29,21 +25,18 @@ class Extractor(Protocol):
         ...
 
 
-def features(extractor: Extractor, image_NHW: Stack, context: MetricContext) -> NDArray[Any]:
-    """(N, D): from the context if it shares features, else from this process's memory, else computed."""
-    if context.features is not None:
-        return context.features(extractor.name, image_NHW)
-    key = (extractor.name, _digest(image_NHW))
-    if key not in _cache:
-        _cache[key] = extractor.extract(image_NHW, context.device)
-        while len(_cache) > _KEPT:
-            _cache.popitem(last=False)
-    _cache.move_to_end(key)
-    return _cache[key]
+class FeatureMetric:
+    """Base of the metrics that compare features."""
 
+    def __init__(self, extractor: Extractor) -> None:
+        self.extractor = extractor
 
-def _digest(image_NHW: Stack) -> str:
-    digest = hashlib.blake2b(repr(tuple(image_NHW.shape)).encode(), digest_size=16)
-    for index in range(len(image_NHW)):
-        digest.update(np.ascontiguousarray(image_NHW[index]).tobytes())
-    return digest.hexdigest()
+    @property
+    def feature_extractors(self) -> dict[str, Callable[[Stack, str], NDArray[Any]]]:
+        return {self.extractor.name: self.extractor.extract}
+
+    def features(self, image_NHW: Stack, context: MetricContext) -> NDArray[Any]:
+        """(N, D): from the context if it shares features, else computed here."""
+        if context.features is not None:
+            return context.features(self.extractor.name, image_NHW)
+        return self.extractor.extract(image_NHW, context.device)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from emgen.stages import MetricContext, Stack
 from emgen_metrics.config import InceptionConfig
-from emgen_metrics.features import features
+from emgen_metrics.features import FeatureMetric
 from emgen_metrics.frechet import frechet_distance
 from emgen_metrics.inception import POOLED, Inception
 from emgen_metrics.stacks import need_images
 
 
-class Fid:
+class Fid(FeatureMetric):
     def __init__(self, config: InceptionConfig, context: object = None) -> None:
-        self.extractor = Inception(config, POOLED)
+        super().__init__(Inception(config, POOLED))
 
     def compute(self, a: Stack, b: Stack, context: MetricContext) -> dict[str, float | str]:
         """a generated, b real, (N, H, W) and (M, H, W) in [0, 1]. 0 is equal; grows as the sets part.
@@ -20,5 +20,5 @@ class Fid:
         It is biased upwards where images are few: compare only values from equal numbers of images.
         """
         need_images("fid", 2, generated=a, real=b)
-        rows = [features(self.extractor, stack, context) for stack in (a, b)]
+        rows = [self.features(stack, context) for stack in (a, b)]
         return {"fid": frechet_distance(*rows), "features": self.extractor.name}

@@ -5,17 +5,17 @@ from __future__ import annotations
 from emgen.stages import MetricContext, Stack
 from emgen_metrics.config import PixelConfig
 from emgen_metrics.encoder import ShippedEncoder
-from emgen_metrics.features import features
+from emgen_metrics.features import FeatureMetric
 from emgen_metrics.frechet import frechet_distance
 from emgen_metrics.stacks import need_images
 
 
-class FidEncoder:
+class FidEncoder(FeatureMetric):
     def __init__(self, config: PixelConfig, context: object = None) -> None:
-        self.extractor = ShippedEncoder()
+        super().__init__(ShippedEncoder())
 
     def compute(self, a: Stack, b: Stack, context: MetricContext) -> dict[str, float | str]:
         """a generated, b real, (N, H, W) and (M, H, W) in [0, 1]. 0 is equal. Biased upwards where images are few."""
         need_images("fid-encoder", 2, generated=a, real=b)
-        rows = [features(self.extractor, stack, context) for stack in (a, b)]
+        rows = [self.features(stack, context) for stack in (a, b)]
         return {"fid_encoder": frechet_distance(*rows), "features": self.extractor.name}

@@ -7,15 +7,15 @@ from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, KEY_METRIC_ISC_STD, i
 
 from emgen.stages import MetricContext, Stack
 from emgen_metrics.config import InceptionScoreConfig
-from emgen_metrics.features import features
+from emgen_metrics.features import FeatureMetric
 from emgen_metrics.inception import LOGITS, Inception
 from emgen_metrics.stacks import need_images
 
 
-class InceptionScore:
+class InceptionScore(FeatureMetric):
     def __init__(self, config: InceptionScoreConfig, context: object = None) -> None:
-        self.config = config
-        self.extractor = Inception(config, LOGITS)
+        super().__init__(Inception(config, LOGITS))
+        self.splits = config.splits
 
     def compute(self, a: Stack, b: Stack, context: MetricContext) -> dict[str, float | str]:
         """a generated, b real, (N, H, W) in [0, 1]. From 1 up.
@@ -33,6 +33,6 @@ class InceptionScore:
 
     def _score(self, stack: Stack, context: MetricContext) -> dict[str, float]:
         """torch-fidelity's own function. Fewer images than splits make so many splits; an empty one would be NaN."""
-        logits = torch.from_numpy(features(self.extractor, stack, context))
-        scores: dict[str, float] = isc_features_to_metric(logits, splits=min(self.config.splits, len(logits)))
+        logits = torch.from_numpy(self.features(stack, context))
+        scores: dict[str, float] = isc_features_to_metric(logits, splits=min(self.splits, len(logits)))
         return scores

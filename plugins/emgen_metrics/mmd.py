@@ -13,17 +13,17 @@ from emgen.errors import BadImageError
 from emgen.stages import MetricContext, Stack
 from emgen_metrics.classical import Classical
 from emgen_metrics.config import MmdConfig
-from emgen_metrics.features import Extractor, features
+from emgen_metrics.features import Extractor, FeatureMetric
 from emgen_metrics.stacks import need_images
 
 _ROWS = 512
 _FOR_THE_MEDIAN = 1000
 
 
-class Mmd:
+class Mmd(FeatureMetric):
     def __init__(self, config: MmdConfig, context: object = None) -> None:
-        self.config = config
-        self.extractor = _extractor(config)
+        super().__init__(_extractor(config))
+        self.bandwidths = config.bandwidths
 
     def compute(self, a: Stack, b: Stack, context: MetricContext) -> dict[str, float | str]:
         """a generated, b real, (N, H, W) and (M, H, W) in [0, 1]: the unbiased estimate of MMD².
@@ -31,9 +31,9 @@ class Mmd:
         0 is equal; it may fall a little below. Features are scaled by mean and spread of the real set's.
         """
         need_images("mmd", 2, generated=a, real=b)
-        generated, real = (features(self.extractor, stack, context) for stack in (a, b))
+        generated, real = (self.features(stack, context) for stack in (a, b))
         x_ND, y_MD = _standardised(generated, real)
-        return {"mmd2": mmd2(x_ND, y_MD, self.config.bandwidths), "features": self.extractor.name}
+        return {"mmd2": mmd2(x_ND, y_MD, self.bandwidths), "features": self.extractor.name}
 
 
 def mmd2(x_ND: NDArray[Any], y_MD: NDArray[Any], bandwidths: Sequence[float] = (0.5, 1.0, 2.0)) -> float:

@@ -11,6 +11,7 @@ from scipy.linalg import sqrtm
 from scipy.ndimage import gaussian_filter
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
+from emgen.engine.features import FeatureMemo
 from emgen.errors import BadImageError, NoImagesError
 from emgen.stages import MetricContext
 from emgen_metrics import encoder
@@ -113,21 +114,24 @@ def test_fid_encoder_is_the_frechet_distance_of_the_encoders_features(monkeypatc
     assert "simulated" in result["features"]
 
 
-def test_features_are_computed_once_per_stack(monkeypatch):
+def test_features_are_offered_for_sharing_and_shared_ones_are_used():
+    metric = Mmd(MmdConfig())
+    a, b = textures(10, seed=0), textures(12, seed=1)
+    (name, extract), *_ = metric.feature_extractors.items()
+    shared = MetricContext(features=lambda wanted, stack: {name: extract(stack, "cpu")}[wanted])
+    assert metric.compute(a, b, shared) == metric.compute(a, b, CONTEXT)
+    assert name == metric.compute(a, b, CONTEXT)["features"]
+
+
+def test_the_engine_extracts_each_stack_once_for_all_metrics(monkeypatch):
     seen = []
     extract = Classical.extract
     monkeypatch.setattr(
         Classical, "extract", lambda self, stack, device: seen.append(1) or extract(self, stack, device)
     )
+    memo = FeatureMemo("cpu")
     a, b = textures(4, seed=101), textures(4, seed=102)
-    for _ in range(2):
-        Mmd(MmdConfig()).compute(a, b, CONTEXT)
+    for bandwidths in ((1.0,), (2.0,)):
+        metric = Mmd(MmdConfig(bandwidths=bandwidths))
+        metric.compute(a, b, MetricContext(features=memo.of(metric)))
     assert len(seen) == 2
-
-
-def test_a_context_that_shares_features_is_asked_first():
-    rng = np.random.default_rng(0)
-    shared = {10: rng.standard_normal((10, 2)), 12: rng.standard_normal((12, 2))}
-    context = MetricContext(features=lambda name, stack: shared[len(stack)])
-    a, b = textures(10, 0), textures(12, 1)
-    assert Mmd(MmdConfig()).compute(a, b, context)["mmd2"] != Mmd(MmdConfig()).compute(a, b, CONTEXT)["mmd2"]

@@ -15,7 +15,6 @@ from emgen.errors import PreflightError
 from emgen.stages import MetricContext
 from emgen_metrics import inception, preflight
 from emgen_metrics.config import INCEPTION_SHA256, InceptionConfig, InceptionScoreConfig, MmdConfig
-from emgen_metrics.features import features
 from emgen_metrics.fid import Fid
 from emgen_metrics.frechet import frechet_distance
 from emgen_metrics.inception import Inception
@@ -79,7 +78,7 @@ def test_distances_of_a_layer_are_those_of_torch_fidelity(weights, images):
     """Layer 192: the reference's eigenvalues of 2048² matrices would take a minute."""
     expected = reference(weights, *images, fid=True, feature_layer_fid="192")["frechet_inception_distance"]
     extractor = Inception(weights, "192")
-    assert frechet_distance(*(features(extractor, x, CONTEXT) for x in images)) == pytest.approx(expected, rel=1e-3)
+    assert frechet_distance(*(extractor.extract(x, "cpu") for x in images)) == pytest.approx(expected, rel=1e-3)
 
 
 @pytest.mark.slow
