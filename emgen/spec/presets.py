@@ -20,7 +20,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "virtual": {"images": 1000},
     },
 }
-"""quick: two CPU cores, within the hour. paper: 512 x 512 crops of the micrographs as they are (Yuan et al. 2025)."""
+"""quick: two CPU cores, within the hour. paper: crops of 512 x 512 pixels of the micrographs as they are (Yuan et al.
+2025); how many crops and virtual images there are is our choice."""
 
 _WANTED: Mapping[str, Callable[[MetricPlugin], bool]] = {
     "quick": lambda metric: metric.downloads is None,

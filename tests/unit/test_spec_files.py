@@ -15,7 +15,8 @@ from click.testing import CliRunner
 from emgen.cli import main
 from emgen.errors import UnknownPluginError
 from emgen.host import Host, load_host, use_host
-from emgen.spec import load_spec
+from emgen.spec import Spec, load_spec
+from emgen.spec.model import Part
 from emgen.spec.schema import spec_schema
 from emgen.spec.template import init_spec
 from emgen.testing import fakes
@@ -141,3 +142,14 @@ def test_schema_prints_json(host: Host) -> None:
     with use_host(host):
         done = CliRunner().invoke(main, ["schema"])
     assert json.loads(done.stdout) == spec_schema(host)
+
+
+def test_the_reference_page_has_every_field_with_its_default() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "spec.md").read_text()
+    for name, field in Spec.model_fields.items():
+        inner = field.annotation
+        parts = inner.model_fields.items() if isinstance(inner, type) and issubclass(inner, Part) else ()
+        for dotted, shown in [(f"{name}.{n}", f) for n, f in parts] or [(name, field)]:
+            default = "" if shown.is_required() else json.dumps(shown.get_default(call_default_factory=True)).strip('"')
+            written = {"": r"(modality's)?", "[]": "preset's"}.get(default, re.escape(default))
+            assert re.search(rf"(?m)^\| `{dotted}` \| ?{written} ?\| \S", page), dotted
