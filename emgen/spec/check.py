@@ -61,10 +61,11 @@ def check_spec(
     micrographs = check_images(spec, host, found) if images else ()
     device = _device(spec, pick_device, found)
     for field, value, registered in _chosen(spec, host):
-        found += _stage(field, value, registered, device, implementations=implementations)
-        if not spec.allow_simulated_weights:
+        here = _stage(field, value, registered, device, implementations=implementations)
+        if not here and not spec.allow_simulated_weights:
             refuse = partial(_refuse_simulated, value, registered, host)
-            attempt(field, found, f"uses_simulated_weights() of {registered.label}", refuse)
+            attempt(field, here, f"uses_simulated_weights() of {registered.label}", refuse)
+        found += here
     notes = notes_on(micrographs) if micrographs else []
     if spec.preset == "paper" and device == "cpu":
         notes.append("preset paper takes days on a CPU; preset quick is made for one")
