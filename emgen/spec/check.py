@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from emgen.errors import EmgenError, PreflightError, SpecError, listing
-from emgen.registration import Kind, MetricPlugin, StageConfig, StagePlugin
+from emgen.registration import AnyPlugin, Kind, MetricPlugin, StageConfig, StagePlugin
 from emgen.spec.check_images import check_images, notes_on
 from emgen.spec.model import Spec
 from emgen.spec.obstacles import Obstacle, attempt
@@ -61,7 +61,7 @@ def check_spec(
     micrographs = check_images(spec, host, found) if images else ()
     device = _device(spec, pick_device, found)
     for field, value, registered in _chosen(spec, host):
-        here = _stage(field, value, registered, device, implementations=implementations)
+        here = _stage(field, value, registered, spec, device, implementations=implementations)
         if not here and not spec.allow_simulated_weights:
             refuse = partial(_refuse_simulated, value, registered, host)
             attempt(field, here, f"uses_simulated_weights() of {registered.label}", refuse)
@@ -87,10 +87,11 @@ def _chosen(spec: Spec, host: Host) -> Iterator[tuple[str, Slot, Registered]]:
         yield f"metrics.{index}", value, host.find("metric", value.uses)
 
 
-def _stage(field: str, value: Slot, registered: Registered, device: str, *, implementations: bool) -> list[Obstacle]:
-    plugin = registered.plugin
-    if isinstance(plugin, MetricPlugin) and plugin.needs == "prediction":
-        return [Obstacle(field, SpecError(_needs_truth(plugin)))]
+def _stage(
+    field: str, value: Slot, registered: Registered, spec: Spec, device: str, *, implementations: bool
+) -> list[Obstacle]:
+    if meaningless := _meaningless(registered.plugin, spec):
+        return [Obstacle(field, SpecError(meaningless))]
     found: list[Obstacle] = []
     preflight = partial(registered.preflight, plugin_config(value), device)
     if attempt(field, found, f"the preflight of {registered.label}", preflight) and implementations:
@@ -98,11 +99,21 @@ def _stage(field: str, value: Slot, registered: Registered, device: str, *, impl
     return found
 
 
-def _needs_truth(plugin: MetricPlugin) -> str:
-    return (
-        f'"{plugin.name}" compares predictions with true masks, and a run on unlabelled micrographs has none. '
-        "Remove it; where you have true masks, `emgen evaluate` computes it."
-    )
+def _meaningless(plugin: AnyPlugin, spec: Spec) -> str:
+    """Why a metric can say nothing about this run; empty if it can."""
+    if not isinstance(plugin, MetricPlugin):
+        return ""
+    if plugin.needs == "prediction":
+        return (
+            f'"{plugin.name}" compares predictions with true masks, and a run on unlabelled micrographs has none. '
+            "Remove it; where you have true masks, `emgen evaluate` computes it."
+        )
+    if plugin.needs == "paired" and spec.split.held_out == 0:
+        return (
+            f'"{plugin.name}" compares held-out images with those generated from their masks, and split.held_out is 0. '
+            "Set that to 0.1, or list the metrics without this one."
+        )
+    return ""
 
 
 def _refuse_simulated(value: Slot, registered: Registered, host: Host) -> None:

@@ -62,6 +62,12 @@ def test_obstacles_of_one_kind_keep_their_type(folder: Path, host: Host) -> None
         check(folder, host, "metrics=[fake-iou]").require()
 
 
+def test_paired_metrics_need_held_out_micrographs(folder: Path, host: Host) -> None:
+    with pytest.raises(SpecError, match=r"metrics\.1.*split\.held_out is 0"):
+        check(folder, host, "split.held_out=0").require()
+    check(folder, host, "split.held_out=0", "metrics=[fake-metric]").require()
+
+
 def test_a_crashing_preflight_names_plugin_and_distribution(folder: Path, host: Host) -> None:
     with pytest.raises(PluginError, match=r'"crashing" of spec_plugins.*ZeroDivisionError: oops'):
         check(folder, host, "contrast_gan=crashing").require()
