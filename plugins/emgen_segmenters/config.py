@@ -63,7 +63,7 @@ class SamConfig(StageConfig):
     max_area_fraction: float = Field(0.05, gt=0, le=1, description="largest particle, as a fraction of the image")
     min_contrast: float = Field(
         0.02,
-        ge=0,
+        ge=-1,
         le=1,
         description="particle against its surroundings, in the modality's direction, of the range 0 … 1",
     )
