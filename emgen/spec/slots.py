@@ -63,7 +63,7 @@ def _anchored(value: Any, base: Path, *, declared: bool) -> Any:
 def slot_class(plugin: StagePlugin) -> type[Slot]:
     """The plugin's settings class with ``uses``. Raises whatever its annotations raise when pydantic reads them."""
     fields: dict[str, Any] = {"uses": (Literal[plugin.name], Field(plugin.name, description="the plugin's name"))}
-    bases: Any = (plugin.config, Slot)
+    bases: Any = (plugin.config, Slot) if plugin.config is not StageConfig else Slot
     return _of_plugin(
         plugin,
         create_model(

@@ -78,7 +78,7 @@ def _slots(spec: Spec, host: Host) -> Iterator[str]:
         yield _line("  uses", value.uses, plugins[value.uses].plugin.summary)
         for name, registered in plugins.items():
             if name != value.uses:
-                yield "  # or " + _line("uses", name, registered.plugin.summary)
+                yield "  # " + _line("uses", name, f"or: {registered.plugin.summary}")
         for name, setting in changed_settings(value).items():
             yield "  # " + _line(name, setting, _about(type(value), name))
     yield f"\n# {_about(Spec, 'metrics')}"

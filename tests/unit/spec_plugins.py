@@ -70,7 +70,7 @@ def emgen_contrast_gans() -> list[StagePlugin]:
         StagePlugin(name="gan", config=GanConfig, create=CREATE, summary="a GAN", simulated_weights="config"),
         StagePlugin(name="failing", config=PlainConfig, create=CREATE, summary="s", preflight="spec_plugins:fails"),
         StagePlugin(name="crashing", config=PlainConfig, create=CREATE, summary="s", preflight="spec_plugins:crashes"),
-        StagePlugin(name="no-code", config=PlainConfig, create="no_such_module:Thing", summary="s"),
+        StagePlugin(name="no-code", config=StageConfig, create="no_such_module:Thing", summary="s"),
     ]
 
 

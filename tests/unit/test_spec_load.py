@@ -14,6 +14,7 @@ import spec_plugins
 
 from emgen.errors import SpecError
 from emgen.host import Host
+from emgen.registration import StageConfig
 from emgen.spec import Slot, Spec, load_spec, migrate, plugin_config, settings_for_key
 from emgen.testing import fakes
 
@@ -172,6 +173,11 @@ def test_a_slot_value_is_the_plugins_own_settings(host: Host) -> None:
     own = plugin_config(gan)
     assert type(own) is spec_plugins.GanConfig
     assert own == spec_plugins.GanConfig(steps=50, loss="hinge")
+
+
+def test_a_plugin_without_settings_of_its_own_may_name_the_base_class(host: Host) -> None:
+    spec = load_spec({**BASIC, "contrast_gan": "no-code"}, host=host)
+    assert plugin_config(spec.contrast_gan) == StageConfig()
 
 
 def test_the_key_leaves_out_what_cannot_change_a_result(host: Host) -> None:
