@@ -1,0 +1,58 @@
+"""Shape of single particles from their pixels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emgen.stages import LabelArray
+
+
+def equivalent_diameters(label_HW: LabelArray) -> NDArray[np.float64]:
+    """Diameter in px of the disc of equal area, of each instance in the order of their labels.
+
+    >>> equivalent_diameters(np.ones((10, 10), np.int32)).round(2).tolist()
+    [11.28]
+    """
+    areas = np.bincount(label_HW.ravel())[1:]
+    diameters: NDArray[np.float64] = np.sqrt(4 / np.pi * areas[areas > 0])
+    return diameters
+
+
+def border_labels(label_HW: LabelArray) -> NDArray[np.int32]:
+    """The instances that the image's edge cuts, or may cut."""
+    edges = np.concatenate([label_HW[0], label_HW[-1], label_HW[:, 0], label_HW[:, -1]])
+    found = np.unique(edges)
+    return found[found > 0]
+
+
+def typical_diameter(label_HW: LabelArray) -> float:
+    """Median equivalent diameter in px; particles at the border count only where there are no others; NaN if none."""
+    inner = np.where(np.isin(label_HW, border_labels(label_HW)), 0, label_HW)
+    diameters = equivalent_diameters(inner.astype(np.int32))
+    if not len(diameters):
+        diameters = equivalent_diameters(label_HW)
+    return float(np.median(diameters)) if len(diameters) else float("nan")
+
+
+def hull_of(mask: NDArray[np.bool_]) -> tuple[float, float]:
+    """(largest Feret diameter, area) of the convex hull around a particle's pixels, taken as unit squares.
+
+    >>> feret, area = hull_of(np.ones((3, 4), bool))
+    >>> feret, area
+    (5.0, 12.0)
+    """
+    from scipy.spatial import ConvexHull
+    from scipy.spatial.distance import pdist
+
+    rows = np.flatnonzero(mask.any(axis=1))
+    left = mask[rows].argmax(axis=1)
+    right = mask.shape[1] - mask[rows, ::-1].argmax(axis=1)
+    corners = [
+        (row + dy, column) for row, a, b in zip(rows, left, right, strict=True) for dy in (0, 1) for column in (a, b)
+    ]
+    points: NDArray[Any] = np.array(corners, float)
+    hull = ConvexHull(points)
+    return float(pdist(points[hull.vertices]).max()), float(hull.volume)
