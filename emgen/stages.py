@@ -175,5 +175,8 @@ class Reader(Protocol):
     """Opens one file. Lazy where the format allows."""
 
     def open(self, path: Path) -> Sequence[Any]:
-        """The file's micrographs, as ``emgen.data.Micrograph``. Raises ``emgen.errors.UnreadableFileError``."""
+        """The file's micrographs, as ``emgen.data.Micrograph``.
+
+        Raises for a file that is cut off or something else; ``emgen.data`` makes every exception an
+        ``UnreadableFileError`` that names the file."""
         ...

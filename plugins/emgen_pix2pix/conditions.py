@@ -34,13 +34,17 @@ class Scene:
 
 
 def scene(image_HW: FloatArray, label_HW: LabelArray, sigma: float, margin: float) -> Scene:
-    """Takes a micrograph apart. ``sigma``, ``margin`` in px."""
+    """Takes a micrograph apart. ``sigma``, ``margin`` in px.
+
+    Rounded to what ``Pix2Pix.save`` keeps (float16), so that a loaded GAN generates what the saved one did.
+    """
     holes = ndi.binary_dilation(label_HW > 0, iterations=max(1, round(margin)))
     painted = paint_out(image_HW, holes)
     background = ndi.gaussian_filter(painted, sigma, mode="reflect")
     residual = image_HW - ndi.gaussian_filter(image_HW, _NOISE_SIGMA, mode="reflect")
     noise = _fill_from_elsewhere(residual, holes)
-    return Scene(background.astype(np.float32), noise.astype(np.float32))
+    kept = (part.astype(np.float16).astype(np.float32) for part in (background, noise))
+    return Scene(*kept)
 
 
 def paint_out(image_HW: FloatArray, holes_HW: np.ndarray) -> FloatArray:

@@ -9,7 +9,7 @@ from unittest import SkipTest
 import numpy as np
 from numpy.typing import NDArray
 
-from emgen.errors import EmgenError, UnreadableFileError
+from emgen.errors import EmgenError
 from emgen.host import KINDS
 from emgen.registration import Kind, MetricPlugin, ModalityPlugin, ReaderPlugin
 from emgen.stages import MetricContext, Stack
@@ -127,31 +127,27 @@ class ReaderConformance(Conformance):
         size = micrograph.pixel_size_nm
         require(size is None or size > 0, f"{suffix}: pixel_size_nm is {size!r}, it must be positive or None")
 
-    def test_a_missing_file_is_refused_by_name(self, tmp_path: Path) -> None:
-        for suffix in self.suffixes():
-            self._refuses(tmp_path / f"missing{suffix}", "a missing file")
-
-    def test_a_file_of_something_else_is_refused_by_name(self, tmp_path: Path) -> None:
+    def test_a_file_of_something_else_is_refused(self, tmp_path: Path) -> None:
         for suffix in self.suffixes():
             path = tmp_path / f"text{suffix}"
             path.write_text("this is not an image\n" * 20)
-            self._refuses(path, "a text file")
+            require(not self._reads(path), f"{suffix}: a text file was read as an image; raise an exception")
 
-    def test_a_truncated_file_is_refused_by_name(self, tmp_path: Path) -> None:
+    def test_a_truncated_file_is_refused(self, tmp_path: Path) -> None:
         for suffix in self.suffixes():
             path = tmp_path / f"truncated{suffix}"
             self.write(path, self.picture())
             path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-            self._refuses(path, "a truncated file")
+            require(not self._reads(path), f"{suffix}: half a file was read as an image; raise an exception")
 
-    def _refuses(self, path: Path, what: str) -> None:
+    def _reads(self, path: Path) -> bool:
+        """Whether every micrograph of a file can be read. ``emgen.data`` puts whatever is raised into words."""
         try:
             for micrograph in self.open(path):
                 np.asarray(micrograph.image_HW)
-        except UnreadableFileError as error:
-            require(path.name in str(error), f"the error for {what} does not name it: {error}")
-        else:
-            raise AssertionError(f"{path.suffix}: {what} was read as an image; raise emgen.errors.UnreadableFileError")
+        except Exception:
+            return False
+        return True
 
 
 class ModalityConformance(Conformance):

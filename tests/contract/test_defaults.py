@@ -1,0 +1,169 @@
+"""Every plugin that comes with emgen passes the checks that any other must pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import pytest
+
+from emgen.host import KINDS, load_host
+from emgen.registration import Kind
+from emgen.testing import (
+    ContrastGanConformance,
+    DownstreamTaskConformance,
+    MaskSamplerConformance,
+    MetricConformance,
+    ModalityConformance,
+    MorphologyGanConformance,
+    ReaderConformance,
+    RoughSegmenterConformance,
+)
+from emgen.testing.conformance.base import Conformance
+
+SMALL_ENCODER = "tu-mobilenetv3_small_100"
+
+
+class TestHaadfStem(ModalityConformance):
+    plugin = "haadf-stem"
+
+
+class TestBfTem(ModalityConformance):
+    plugin = "bf-tem"
+
+
+class TestTiff(ReaderConformance):
+    plugin = "tiff"
+
+
+class TestPngJpeg(ReaderConformance):
+    plugin = "png-jpeg"
+
+
+class TestThreshold(RoughSegmenterConformance):
+    plugin = "threshold"
+
+
+class TestNPsSegNetAsRoughSegmenter(RoughSegmenterConformance):
+    plugin = "npssegnet"
+
+
+class TestRandomParticles(MaskSamplerConformance):
+    plugin = "random-particles"
+
+
+class TestFittedParticles(MaskSamplerConformance):
+    plugin = "fitted-particles"
+
+
+class TestShapeBank(MaskSamplerConformance):
+    plugin = "shape-bank"
+
+
+class TestPix2Pix(MorphologyGanConformance):
+    plugin = "pix2pix"
+    settings: ClassVar[Mapping[str, Any]] = {
+        "encoder": SMALL_ENCODER,
+        "decoder_channels": (8, 8, 8, 8),
+        "discriminator": "patch",
+        "patch_width": 4,
+        "patch_layers": 1,
+        "max_steps": 3,
+        "batch": 2,
+    }
+
+
+class TestCycleGan(ContrastGanConformance):
+    plugin = "cyclegan"
+    settings: ClassVar[Mapping[str, Any]] = {
+        "generator_width": 4,
+        "generator_blocks": 1,
+        "patch_width": 4,
+        "patch_layers": 1,
+        "max_steps": 3,
+        "batch": 1,
+    }
+
+
+class TestIdentity(ContrastGanConformance):
+    plugin = "identity"
+
+
+class TestNPsSegNet(DownstreamTaskConformance):
+    plugin = "npssegnet"
+    settings: ClassVar[Mapping[str, Any]] = {
+        "encoder": SMALL_ENCODER,
+        "decoder_channels": (8, 8, 8, 8, 8),
+        "max_steps": 3,
+        "batch": 2,
+    }
+
+
+class InceptionConformance(MetricConformance):
+    """Computed on the kit's features, so that no weights are fetched: the network itself has tests of its own."""
+
+    def make(self, context: Any = None) -> Any:
+        return self.registered().create(self.config(), context)
+
+
+class TestFid(InceptionConformance):
+    plugin = "fid"
+
+
+class TestInceptionScore(InceptionConformance):
+    plugin = "inception-score"
+
+
+class TestFidEncoder(MetricConformance):
+    plugin = "fid-encoder"
+
+
+class TestMmd(MetricConformance):
+    plugin = "mmd"
+
+
+class TestSsim(MetricConformance):
+    plugin = "ssim"
+
+
+class TestPsnr(MetricConformance):
+    plugin = "psnr"
+
+
+class TestPixelAccuracy(MetricConformance):
+    plugin = "pixel-accuracy"
+
+
+class TestMiou(MetricConformance):
+    plugin = "miou"
+
+
+class TestDice(MetricConformance):
+    plugin = "dice"
+
+
+class TestObjectF1(MetricConformance):
+    plugin = "object-f1"
+
+
+CHECKED = {
+    (value.kind, value.plugin)
+    for value in globals().values()
+    if isinstance(value, type) and issubclass(value, Conformance) and "plugin" in vars(value)
+}
+INSTALLED: list[tuple[Kind, str]] = [
+    (kind, name) for kind in KINDS for name, item in load_host().plugins(kind).items() if item.distribution == "emgen"
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), INSTALLED)
+def test_every_default_plugin_has_its_conformance_class(kind: Kind, name: str) -> None:
+    assert (kind, name) in CHECKED, f"add a conformance class for {kind}/{name} to this file"
+
+
+def test_every_conformance_class_here_checks_a_plugin_that_is_installed() -> None:
+    assert set(INSTALLED) >= CHECKED
+
+
+def test_no_default_plugin_is_broken() -> None:
+    assert [str(failure) for failure in load_host().failures if failure.distribution == "emgen"] == []
