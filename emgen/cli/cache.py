@@ -74,8 +74,7 @@ def prune(cache: Path, partial_days: float, dry_run: bool, everything: bool) -> 
 
 def _opened(cache: Path) -> Store:
     """A run folder stands for its own store. Raises ``OutputError`` where there is none."""
-    from emgen.engine.cache import Store
-    from emgen.engine.launch import STAGES
+    from emgen.engine.cache import STAGES, Store
     from emgen.errors import OutputError
 
     root = cache / STAGES if (cache / STAGES).is_dir() else cache

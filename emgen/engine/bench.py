@@ -12,7 +12,6 @@ from emgen.artifacts import Artifact
 from emgen.engine.cache import Draft, Store
 from emgen.engine.failures import translate
 from emgen.engine.losses import LossLog
-from emgen.spec.check import uses_simulated_weights
 from emgen.engine.progress import Progress
 from emgen.engine.recipe import Maker, Recipe, by_contents, plugin_maker
 from emgen.engine.record import RunRecord
@@ -20,6 +19,7 @@ from emgen.engine.seeds import step_seed
 from emgen.engine.stop import Stop
 from emgen.errors import Interrupted
 from emgen.registration import Kind, StageConfig, StagePlugin
+from emgen.spec.check import uses_simulated_weights
 from emgen.stages import Context, Polarity, Precision
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from emgen.artifacts import write_json
 from emgen.engine.bench import Bench
-from emgen.engine.cache import Store, check_writable
+from emgen.engine.cache import STAGES, Store, check_writable
 from emgen.engine.device import device_name, pick_device, pick_precision
 from emgen.engine.failures import disk_trouble
 from emgen.engine.plan import STEPS, check_plan, needed_bytes
@@ -27,8 +27,6 @@ from emgen.errors import EmgenError, Interrupted, OutputError
 if TYPE_CHECKING:
     from emgen.host import Host
     from emgen.spec import Spec
-
-STAGES = "stages"
 
 
 @dataclass(frozen=True)
