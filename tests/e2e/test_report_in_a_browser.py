@@ -10,13 +10,12 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from tandem_inputs import small_spec, write_images
 
 from emgen.engine import run_spec
 from emgen.host import Host
 from emgen.testing import fakes
-from emgen.testing.phantoms import phantom_micrographs
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 OPTIONS = [
@@ -75,9 +74,7 @@ def open_page(page: Path, profile: Path) -> dict[str, Any]:
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of a whole run on the instant fakes."""
     folder = tmp_path_factory.mktemp("run")
-    for number, phantom in enumerate(phantom_micrographs(6, (192, 192), seed=5, diameter=14)):
-        np.save(folder / f"area-{number}.npy", phantom.image_HW)
-    spec = {"images": [str(folder / "*.npy")], "modality": "fake-modality", "virtual": {"images": 8}}
+    spec = small_spec(write_images(folder / "micrographs", count=6))
     result = run_spec(spec, folder / "out", host=Host.from_modules([fakes]), progress=False)
     assert result.report is not None, result.report_error
     return result.report
