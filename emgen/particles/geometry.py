@@ -38,21 +38,21 @@ def typical_diameter(label_HW: LabelArray) -> float:
 
 
 def hull_of(mask: NDArray[np.bool_]) -> tuple[float, float]:
-    """(largest Feret diameter, area) of the convex hull around a particle's pixels, taken as unit squares.
+    """(largest Feret diameter, area) of the convex hull around the middles of the pixels' edges.
 
-    >>> feret, area = hull_of(np.ones((3, 4), bool))
-    >>> feret, area
-    (5.0, 12.0)
+    Around the middles of edges, not the corners: these would make small discs look ragged.
+
+    >>> hull_of(np.ones((1, 5), bool))
+    (5.0, 4.5)
     """
     from scipy.spatial import ConvexHull
     from scipy.spatial.distance import pdist
 
     rows = np.flatnonzero(mask.any(axis=1))
     left = mask[rows].argmax(axis=1)
-    right = mask.shape[1] - mask[rows, ::-1].argmax(axis=1)
-    corners = [
-        (row + dy, column) for row, a, b in zip(rows, left, right, strict=True) for dy in (0, 1) for column in (a, b)
-    ]
-    points: NDArray[Any] = np.array(corners, float)
+    right = mask.shape[1] - 1 - mask[rows, ::-1].argmax(axis=1)
+    ends = [np.c_[rows, left - 0.5], np.c_[rows, right + 0.5]]
+    ends += [np.c_[rows + dy, column] for dy in (-0.5, 0.5) for column in (left, right)]
+    points: NDArray[Any] = np.concatenate(ends)
     hull = ConvexHull(points)
     return float(pdist(points[hull.vertices]).max()), float(hull.volume)

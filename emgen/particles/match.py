@@ -12,7 +12,7 @@ from emgen.stages import LabelArray
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """Particles found (``tp``), invented (``fp``) and missed (``fn``), and the (predicted, true) labels of the pairs."""
+    """Particles found (``tp``), invented (``fp``), missed (``fn``), and the (predicted, true) labels of the pairs."""
 
     tp: int
     fp: int

@@ -64,7 +64,7 @@ def _shapes(label_HW: LabelArray) -> dict[str, NDArray[Any]]:
         "minor_axis_px": np.array([r.axis_minor_length for r in regions], float),
         "circularity": circularity,
         "eccentricity": np.array([r.eccentricity for r in regions], float),
-        "solidity": area / hulls[:, 1],
+        "solidity": np.minimum(area / hulls[:, 1], 1),
         "orientation_deg": np.degrees([r.orientation for r in regions]) + 90,
         "border": np.isin(labels, border_labels(label_HW)),
     }

@@ -11,13 +11,11 @@ from emgen.stages import FloatArray, LabelArray
 
 NECK = 0.85
 """Two parts are one particle where the neck between them is at least this share of the smaller part's radius.
-Discs of radius r whose centres are d apart have a neck of sqrt(1 - (d / 2r)^2), so discs less than about 1 r apart merge."""
-LEAST_DEPTH = 0.4
+Discs of radius r with centres d apart have a neck of sqrt(1 - (d / 2r)^2), so those closer than about r are merged."""
+LEAST_DEPTH = 0.5
 """Pixels by which the neck must be narrower at least: on smaller particles it is the grid that makes necks."""
 HOLE = 0.15
 """Holes up to this share of a component are filled; larger ones are background that particles enclose."""
-ROUND = 1.25
-"""A component is one particle, without a closer look, where its area is at most this multiple of its inner circle."""
 
 
 def split_instances(
@@ -25,9 +23,9 @@ def split_instances(
 ) -> LabelArray:
     """(H, W) probability of particle in [0, 1] -> (H, W) int32 instances 1 ... K.
 
-    Connected regions at or over ``threshold`` are cut at their necks: maxima of the smoothed distance to the background,
-    weighted by the probability, seed a watershed, and neighbours whose neck is no real one are joined again (maxima by
-    their dynamics, as h-maxima, but relative to the particle's own radius).
+    Connected regions at or over ``threshold`` are cut at their necks: maxima of the smoothed distance to the
+    background, weighted by the probability, seed a watershed, and neighbours whose neck is no real one are joined again
+    (maxima by their dynamics, as h-maxima, but relative to the particle's own radius).
 
     Parameters
     ----------
@@ -76,13 +74,10 @@ def _cut(mask: NDArray[np.bool_], probability: FloatArray, threshold: float, smo
     """Parts 1 ... n of one component."""
     from scipy import ndimage as ndi
 
-    whole = mask.astype(np.int32)
     if mask.all():
-        return whole
+        return mask.astype(np.int32)
     distance = ndi.distance_transform_edt(mask)
-    if mask.sum() <= ROUND * np.pi * distance.max() ** 2:
-        return whole
-    # A dip of probability between two particles counts as a neck; well inside a particle it is near 1 and changes nothing.
+    # A dip of probability between two particles counts as a neck; inside a particle it is near 1 and changes nothing.
     weight = np.clip(ndi.gaussian_filter(probability.astype(np.float32), smoothing), threshold, 1)
     relief = ndi.gaussian_filter(distance, smoothing) * weight * mask
     parts = _basins(relief, mask)
