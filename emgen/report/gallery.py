@@ -27,12 +27,15 @@ def generations(run: RunFolder) -> list[Strip]:
 
 
 def rough_masks(run: RunFolder) -> list[Strip]:
-    """Crops of subset 1 and the rough instances' outlines on them."""
-    images = lambda: run.stack("split", "subset1/image")
-    labels = lambda: run.stack("split", "subset1/label")
+    """Crops of subset 1 on which something was found, and the rough instances' outlines on them."""
+    images, labels = run.stack("split", "subset1/image"), run.stack("split", "subset1/label")
+    found = [index for index in spread(len(labels), 40 * PICTURES) if labels[index].any()]
+    shown = [found[place] for place in spread(len(found), PICTURES)]
+    bare = tuple(grey(images[index]) for index in shown)
+    drawn = tuple(outlined(images[index], labels[index]) for index in shown)
     return [
-        _strip("Subset 1", "real crops as the networks see them", images),
-        _outlined("Rough masks", "outlines of what the rough segmenter found", images, labels),
+        Strip("Subset 1", "real crops as the networks see them", bare),
+        Strip("Rough masks", "outlines of what the rough segmenter found", drawn),
     ]
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from emgen.particles import match_objects
+from emgen.particles import Matches, match_objects
 from emgen.stages import MetricContext, Stack
 from emgen_metrics.config import PixelConfig
-from emgen_metrics.confusion import ratio
 from emgen_metrics.stacks import pairs
 
 
@@ -20,9 +19,5 @@ class ObjectF1:
         truth are 1 as well, the F1 then tells.
         """
         matches = [match_objects(label_HW, truth_HW, iou=0.5) for label_HW, truth_HW in pairs("object-f1", a, b)]
-        tp, fp, fn = (sum(int(getattr(match, part)) for match in matches) for part in ("tp", "fp", "fn"))
-        return {
-            "object_f1": ratio(2 * tp, 2 * tp + fp + fn),
-            "object_precision": ratio(tp, tp + fp),
-            "object_recall": ratio(tp, tp + fn),
-        }
+        total = sum(matches, Matches(0, 0, 0))
+        return {"object_f1": total.f1, "object_precision": total.precision, "object_recall": total.recall}
