@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pluggy
 
-from emgen.registration import MetricPlugin, ModalityPlugin, ReaderPlugin, StagePlugin
+if TYPE_CHECKING:  # `emgen --help` needs neither pydantic nor numpy
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from emgen.registration import MetricPlugin, ModalityPlugin, ReaderPlugin, StagePlugin
 
 PROJECT = "emgen"
 hookspec = pluggy.HookspecMarker(PROJECT)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from emgen.stages import Need, Polarity
+from emgen.terms import Need, Polarity
 
 Kind = Literal[
     "modality",
@@ -111,5 +109,4 @@ class ModalityPlugin:
     summary: str = ""
 
 
-Normalise = Callable[[NDArray[Any]], NDArray[np.float32]]
 AnyPlugin = StagePlugin | MetricPlugin | ReaderPlugin | ModalityPlugin

@@ -18,15 +18,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, overload, runtime_checkable
+from typing import Any, Protocol, overload, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emgen.terms import Need as Need
+from emgen.terms import Polarity as Polarity
+from emgen.terms import Precision as Precision
+
 FloatArray = NDArray[np.float32]
 LabelArray = NDArray[np.int32]
-Polarity = Literal["bright", "dark"]
-Precision = Literal["float32", "bfloat16", "float16"]
 
 
 @runtime_checkable
@@ -143,10 +145,6 @@ class DownstreamTask(Trainable, Protocol):
     def predict(self, image_NHW: Stack) -> FloatArray:
         """(N, H, W) float32 images at the working scale -> (N, H, W) float32 probability of particle."""
         ...
-
-
-Need = Literal["generated-vs-real", "paired", "prediction"]
-"""What a metric compares: two sets of images, not paired; image pairs; predicted against true instances."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from emgen.registration import (
     StageConfig,
     StagePlugin,
 )
-from emgen.stages import Need, Polarity
+from emgen.terms import Need, Polarity
 
 KEBAB = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 AUGMENTATIONS = ("flip", "rotate90", "shift-scale-rotate", "gauss-noise")

@@ -17,7 +17,7 @@ from emgen.host import KINDS
 from emgen.testing import fakes
 from emgen.testing.pytest_plugin import FakeDistribution, RegisterModules
 
-HEAVY = ("torch", "torchvision", "zarr", "pandas", "skimage", "scipy", "matplotlib", "transformers", "rich")
+HEAVY = ("numpy", "torch", "torchvision", "zarr", "pandas", "skimage", "scipy", "matplotlib", "transformers", "rich")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["plugins", "list"], ["plugins", "list", "--json"]])
