@@ -26,12 +26,12 @@ class CycleGanConfig(StageConfig):
     cycle_weight: NonNegativeFloat = Field(10.0, description="λ of the cycle loss")
     identity_weight: NonNegativeFloat = Field(0.5, description="identity loss, in units of the cycle loss")
     pool: NonNegativeInt = Field(50, description="images kept to show the discriminators again")
-    learning_rate: PositiveFloat = 2e-4
-    betas: tuple[float, float] = (0.5, 0.999)
-    epochs: PositiveInt = 100
+    learning_rate: PositiveFloat = Field(2e-4, description="of Adam, both networks")
+    betas: tuple[float, float] = Field((0.5, 0.999), description="of Adam")
+    epochs: PositiveInt = Field(100, description="passes at the full rate")
     decay_epochs: NonNegativeInt = Field(50, description="epochs after these in which the rate falls to zero")
     max_steps: PositiveInt | None = Field(None, description="steps in all, the schedule fitted to them")
-    batch: PositiveInt = 4
+    batch: PositiveInt = Field(4, description="images in a step")
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {

@@ -26,15 +26,15 @@ class NPsSegNetConfig(StageConfig):
         None,
         description="a model folder, or `pretrained` (the shipped weights): train on from there, in its architecture",
     )
-    epochs: PositiveInt = 150
+    epochs: PositiveInt = Field(150, description="passes over the virtual images")
     max_steps: PositiveInt | None = Field(None, description="stop after so many steps, the schedule fitted to them")
-    batch: PositiveInt = 4
-    learning_rate: PositiveFloat = 3e-4
-    weight_decay: float = Field(5e-4, ge=0)
+    batch: PositiveInt = Field(4, description="images in a step")
+    learning_rate: PositiveFloat = Field(3e-4, description="of AdamW, at the start")
+    weight_decay: float = Field(5e-4, ge=0, description="of AdamW")
     schedule: Literal["step", "cosine"] = Field("step", description="`step`: times `step_gamma` every `step_epochs`")
-    step_epochs: PositiveInt = 5
-    step_gamma: float = Field(0.9, gt=0, le=1)
-    focal_alpha: float = Field(0.25, gt=0, lt=1)
+    step_epochs: PositiveInt = Field(5, description="epochs between two reductions of the rate")
+    step_gamma: float = Field(0.9, gt=0, le=1, description="factor of each reduction")
+    focal_alpha: float = Field(0.25, gt=0, lt=1, description="alpha of the focal loss")
     validation: float = Field(0.2, gt=0, lt=1, description="share of the images kept for choosing the epoch (4:1)")
     augment: tuple[Literal["flip", "rotate90", "shift-scale-rotate", "gauss-noise", "contrast"], ...] = Field(
         ("flip", "shift-scale-rotate", "gauss-noise"), description="each with probability 0.5"
@@ -51,7 +51,7 @@ class NPsSegNetConfig(StageConfig):
             "schedule": "cosine",
             "augment": ("flip", "rotate90", "gauss-noise", "contrast"),
         },
-        "paper": {},
+        "paper": {"start_from": None},
     }
 
     def uses_simulated_weights(self) -> bool:

@@ -19,12 +19,12 @@ class Pix2PixConfig(StageConfig):
     patch_width: PositiveInt = Field(64, description="width of the PatchGAN")
     patch_layers: PositiveInt = Field(3, description="depth of the PatchGAN; three give patches of 70 px")
     l1_weight: NonNegativeFloat = Field(10.0, description="λ of the L1 loss beside the least-squares GAN loss")
-    learning_rate: PositiveFloat = 2e-4
-    betas: tuple[float, float] = (0.5, 0.999)
-    epochs: PositiveInt = 100
+    learning_rate: PositiveFloat = Field(2e-4, description="of Adam, both networks")
+    betas: tuple[float, float] = Field((0.5, 0.999), description="of Adam")
+    epochs: PositiveInt = Field(100, description="passes at the full rate")
     decay_epochs: NonNegativeInt = Field(50, description="epochs after these in which the rate falls to zero")
     max_steps: PositiveInt | None = Field(None, description="steps in all, the schedule fitted to them")
-    batch: PositiveInt = 4
+    batch: PositiveInt = Field(4, description="images in a step")
     background_sigma: PositiveFloat = Field(
         4.0, description="px: the painted-out background shown to the generator is smoothed by this Gaussian"
     )
