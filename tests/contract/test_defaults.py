@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -46,6 +47,25 @@ class TestThreshold(RoughSegmenterConformance):
 
 class TestNPsSegNetAsRoughSegmenter(RoughSegmenterConformance):
     plugin = "npssegnet"
+
+
+class TestSam(RoughSegmenterConformance):
+    """With a tiny model of random weights, and filters that let pass what it proposes."""
+
+    plugin = "sam"
+    settings: ClassVar[Mapping[str, Any]] = {
+        "points_per_side": 3,
+        "tile": 64,
+        "min_score": 0.0,
+        "min_stability": 0.0,
+        "max_area_fraction": 1.0,
+        "min_contrast": 0.0,
+        "min_area": 1,
+    }
+
+    @pytest.fixture(autouse=True)
+    def tiny_model(self, tiny_sam: Path) -> None:
+        type(self).settings = {**self.settings, "model": str(tiny_sam)}
 
 
 class TestRandomParticles(MaskSamplerConformance):
