@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emgen.errors import ModelError
+from emgen.registration import StagePlugin
 from emgen.stages import Context, DownstreamTask, FloatArray, LabelArray, Polarity
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def _shipped(host: Host | None) -> Path:
     from emgen.host import load_host
 
     for registered in (host or load_host()).plugins("downstream_task").values():
-        resource = getattr(registered.plugin, "pretrained", None)
+        resource: str | None = getattr(registered.plugin, "pretrained", None)
         if resource:
             package, _, folder = resource.partition(":")
             path = Path(str(files(package))) / folder
@@ -121,6 +122,7 @@ def load_model(ref: str | Path, *, host: Host | None = None, device: str = "auto
     info = read_info(folder)
     registered = host.find("downstream_task", info["task"])
     context = Context(device=pick_device(device), polarity=info["polarity"])
+    assert isinstance(registered.plugin, StagePlugin)
     task = registered.create(registered.plugin.config(**info["config"]), context)
     task.load(folder)
     return Model(task, info)
