@@ -144,7 +144,7 @@ def _begin(bench: Bench) -> None:
             "precision": bench.precision,
             "modality": bench.spec.modality,
             "polarity": bench.polarity,
-            "command": resume_command(bench.folder, None),
+            "command": bench.resume,
         }
     )
     bench.store.register_run(bench.folder)

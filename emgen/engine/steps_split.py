@@ -35,7 +35,7 @@ def split(bench: Bench, micrographs: Micrographs, rough: RoughLabels, *, label: 
         write_json(draft.folder / "split.json", {**plan.to_dict(), "scale": scale.to_dict(), "crops": counts})
         return {"working_diameter": scale.working_diameter}
 
-    return Parts(
+    parts = Parts(
         bench.perform(
             Step(
                 label=label,
@@ -51,6 +51,8 @@ def split(bench: Bench, micrographs: Micrographs, rough: RoughLabels, *, label: 
             )
         )
     )
+    bench.record.update({"split": parts.plan})
+    return parts
 
 
 def _data_settings(bench: Bench) -> dict[str, Any]:
