@@ -29,6 +29,9 @@ SCHEMA = 1
 """Raised when the layout of artifacts changes, so that old ones are not taken for new ones."""
 
 
+SHIPPED = {".py", ".safetensors", ".json"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Maker:
     """Who makes an artifact: a plugin, or emgen itself (``plugin`` is then ``emgen``)."""
@@ -78,7 +81,8 @@ def digest_text(text: str) -> str:
 def by_contents(config: BaseModel, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings with every path to something that exists replaced by a digest of what it holds.
 
-    A path is a field that is typed or declared (``format: path``) as one; a word such as ``pretrained`` stays.
+    A path is a field that is typed or declared (``format: path``) as one, or a text with a slash in it; a word such as
+    ``pretrained`` stays, and so does a hub id that no local folder has.
     """
     paths = {name: Path(str(getattr(config, name))) for name in settings if _is_path(config, name)}
     digests = {name: f"sha256:{path_digest(path)}" for name, path in paths.items() if path.exists()}
@@ -96,9 +100,10 @@ def path_digest(path: Path) -> str:
 
 
 def _is_path(config: BaseModel, name: str) -> bool:
+    value = getattr(config, name)
     extra = type(config).model_fields[name].json_schema_extra
     declared = isinstance(extra, dict) and extra.get("format") == "path"
-    return isinstance(getattr(config, name), Path) or (declared and isinstance(getattr(config, name), str))
+    return isinstance(value, Path) or (isinstance(value, str) and (declared or "/" in value or "\\" in value))
 
 
 def plugin_maker(name: str, registered: Registered) -> Maker:
@@ -128,7 +133,8 @@ def core_maker(revision: int, *packages: str) -> Maker:
 
 @functools.cache
 def sources_digest(packages: tuple[str, ...]) -> str:
-    """SHA-256 over the Python sources of packages, and of the sibling packages that they import from the same folder.
+    """SHA-256 over packages, and over the sibling packages that they import from the same folder: Python sources, and
+    the weights and tables that are shipped beside them.
 
     ``emgen`` itself is left out of what is followed: it is the contract, and changes there raise revisions.
     """
@@ -145,7 +151,8 @@ def _with_siblings(packages: Iterable[str]) -> list[Path]:
     while waiting:
         own = _sources(waiting.pop())
         files += own
-        for name in sorted({name for path in own for name in _imported(path)} - seen - {"emgen"}):
+        imported = {name for path in own if path.suffix == ".py" for name in _imported(path)}
+        for name in sorted(imported - seen - {"emgen"}):
             if own and _is_sibling(name, own[0]):
                 seen.add(name)
                 waiting.append(name)
@@ -161,7 +168,7 @@ def _sources(package: str) -> list[Path]:
         return []
     if not spec.submodule_search_locations:
         return [Path(spec.origin)]
-    return sorted(Path(spec.origin).parent.rglob("*.py"))
+    return sorted(path for path in Path(spec.origin).parent.rglob("*") if path.suffix in SHIPPED)
 
 
 def _imported(path: Path) -> set[str]:

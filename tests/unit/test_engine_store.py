@@ -91,18 +91,23 @@ def test_a_path_in_the_settings_counts_by_what_it_holds(tmp_path: Path) -> None:
     class Config(StageConfig):
         weights: Path | None = None
         model: str = Field("pretrained", json_schema_extra={"format": "path"})
+        encoder: str = "facebook/sam"
 
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "weights").write_text("same")
     keys = []
     for name in ("one", "two"):
-        config = Config(weights=tmp_path / name / "weights", model=str(tmp_path / name))
+        config = Config(weights=tmp_path / name / "weights", model=str(tmp_path / name), encoder=str(tmp_path / name))
         keys.append(by_contents(config, config.model_dump(mode="json")))
     assert keys[0] == keys[1]
-    assert keys[0]["weights"].startswith("sha256:")
+    assert all(value.startswith("sha256:") for value in keys[0].values())
     plain = Config()
-    assert by_contents(plain, plain.model_dump(mode="json")) == {"weights": None, "model": "pretrained"}
+    assert by_contents(plain, plain.model_dump(mode="json")) == {
+        "weights": None,
+        "model": "pretrained",
+        "encoder": "facebook/sam",
+    }
 
 
 def test_sources_of_sibling_packages_that_a_plugin_imports_count(tmp_path: Path, monkeypatch: Any) -> None:
