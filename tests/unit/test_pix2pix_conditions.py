@@ -1,0 +1,93 @@
+"""What the morphology GAN is shown: everything but a trace of the particles."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from emgen_pix2pix.conditions import ContrastLaw, contrasts, dome, paint_out, particle_channels, scene
+
+
+def disc(centre, radius, shape=(96, 96)):
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    return (y - centre[0]) ** 2 + (x - centre[1]) ** 2 <= radius**2
+
+
+@pytest.fixture
+def micrograph():
+    """A gradient with noise and three particles of different brightness; the labels are exact."""
+    rng = np.random.default_rng(0)
+    label = np.zeros((96, 96), np.int32)
+    for number, (centre, radius) in enumerate([((20, 20), 7), ((60, 30), 9), ((40, 75), 5)], start=1):
+        label[disc(centre, radius)] = number
+    plain = np.linspace(0.2, 0.5, 96)[None] + np.zeros((96, 1)) + rng.normal(0, 0.02, (96, 96))
+    added = np.array([0.0, 0.3, 0.2, 0.1])[label]
+    return (plain + added).astype(np.float32), label, plain
+
+
+def test_the_background_holds_no_trace_of_the_particles(micrograph):
+    image, label, plain = micrograph
+    background = scene(image, label, sigma=3.0, margin=2.0).background_HW
+    inside = label > 0
+    assert np.abs((background - plain)[inside]).mean() < 0.03
+    correlation = np.corrcoef((background - plain).ravel(), inside.ravel())[0, 1]
+    assert abs(correlation) < 0.15
+
+
+def test_the_noise_holds_no_trace_of_the_particles(micrograph):
+    image, label, _ = micrograph
+    noise = scene(image, label, sigma=3.0, margin=2.0).noise_HW
+    inside, outside = noise[label > 0], noise[label == 0]
+    assert abs(inside.mean() - outside.mean()) < 0.003
+    assert 0.7 < inside.std() / outside.std() < 1.4
+
+
+def test_a_painted_out_image_is_untouched_outside_the_holes(micrograph):
+    image, label, _ = micrograph
+    painted = paint_out(image, label > 0)
+    np.testing.assert_array_equal(painted[label == 0], image[label == 0])
+
+
+def test_an_image_that_is_all_particle_stays_as_it_is():
+    image = np.full((32, 32), 0.7, np.float32)
+    np.testing.assert_array_equal(paint_out(image, np.ones((32, 32), bool)), image)
+
+
+def test_contrasts_are_measured_above_the_local_background(micrograph):
+    image, label, _ = micrograph
+    background = scene(image, label, sigma=3.0, margin=2.0).background_HW
+    diameter, contrast = contrasts(image, background, label)
+    np.testing.assert_allclose(diameter, [14, 18, 10], rtol=0.1)
+    np.testing.assert_allclose(contrast, [0.3, 0.2, 0.1], atol=0.03)
+
+
+def test_each_particle_has_its_own_contrast_and_dome():
+    label = np.zeros((40, 40), np.int32)
+    label[disc((20, 13), 7, (40, 40))] = 3
+    label[disc((20, 27), 6, (40, 40))] = 8
+    mask, contrast, height = particle_channels(label, np.array([0.4, -0.2], np.float32))
+    assert set(np.unique(contrast[label == 3])) == {np.float32(0.4)}
+    assert set(np.unique(contrast[label == 8])) == {np.float32(-0.2)}
+    assert contrast[label == 0].max() == mask[label == 0].max() == height[label == 0].max() == 0
+    assert height[label == 3].max() == height[label == 8].max() == 1
+    assert height[20, 20] < 0.5  # where the two touch, each has an edge
+
+
+def test_an_empty_mask_gives_empty_channels():
+    assert not particle_channels(np.zeros((16, 16), np.int32), np.zeros(0, np.float32)).any()
+    assert not dome(np.zeros((16, 16), np.int32), 0).any()
+
+
+def test_contrast_is_drawn_from_particles_of_like_size():
+    rng = np.random.default_rng(0)
+    diameter = np.concatenate([np.full(60, 8.0), np.full(60, 30.0)]).astype(np.float32)
+    law = ContrastLaw(diameter, np.where(diameter < 20, 0.1, 0.5).astype(np.float32))
+    drawn = law.draw(np.array([8.0] * 50 + [30.0] * 50, np.float32), rng)
+    assert drawn[:50].max() < 0.2
+    assert drawn[50:].min() > 0.3
+
+
+def test_rough_particles_without_contrast_leave_the_law():
+    contrast = np.concatenate([np.full(80, 0.3), np.zeros(20)]).astype(np.float32)
+    law = ContrastLaw.fit(np.full(100, 10.0, np.float32), contrast)
+    assert law.contrast.min() > 0.2
