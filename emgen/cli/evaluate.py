@@ -36,7 +36,7 @@ def command(ctx: click.Context, pred: Path, truth: Path, metrics: str | None, js
     if json_file is not None:
         write_result(json_file, result.to_dict())
     if result.images:
-        Console(width=None if Console().is_terminal else 160).print(_table(result))
+        Console().print(_table(result))
     for note in result.notes:
         click.echo(f"Note: {note}.")
     for error in result.errors.values():
@@ -49,16 +49,17 @@ def _names(text: str | None) -> list[str]:
 
 
 def _table(result: Evaluation) -> Table:
+    """Headings wrap between words, so that a narrow terminal shows all of them."""
     from rich.table import Table
 
-    table = Table("image", title=None)
+    table = Table("image")
     for name in result.mean:
-        table.add_column(name, justify="right")
+        table.add_column(name.replace("_", " "), justify="right")
     for stem, scores in result.images.items():
         table.add_row(stem, *(f"{scores[name]:.4f}" if name in scores else "–" for name in result.mean))
     table.add_section()
-    spread = (f"{result.mean[name]:.4f} ± {result.sd[name]:.4f}" for name in result.mean)
-    table.add_row(f"mean ± sd of {len(result.images)}", *spread)
+    table.add_row(f"mean of {len(result.images)}", *(f"{value:.4f}" for value in result.mean.values()))
+    table.add_row("± sd", *(f"{value:.4f}" for value in result.sd.values()))
     return table
 
 
