@@ -11,8 +11,9 @@ Images are (H, W) float32 with bright particles; positions and diameters in px o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +28,16 @@ _PERSISTENCE = 3
 """Neighbouring sizes that must see an object; a chance spot of noise seldom reaches the next size."""
 _MARGIN = 1.5
 """How far above the strongest dark spot a bright one passes without statistics."""
+_NEIGHBOURHOOD = 0.7
+"""Diameters around a spot in which its ring of the opposite sign lies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spots:
-    """K spots: (K, 2) positions, (K,) diameters, scale-normalised responses, and evidence (response over chance)."""
+    """K spots: (K, 2) positions, (K,) diameters, scale-normalised responses, and evidence.
+
+    Evidence is the response over that of chance, in units of the strongest that chance would make among so many spots.
+    """
 
     place: NDArray[np.float64]
     diameter: NDArray[np.float64]
@@ -54,7 +60,7 @@ def find_objects(image_HW: FloatArray, smallest: float, largest: float, false_ra
 
 
 def scale_space(image_HW: FloatArray, smallest: float, largest: float) -> Iterator[tuple[float, int, FloatArray]]:
-    """(diameter, reduction, response on the image reduced so many times), from fine to coarse."""
+    """(diameter, reduction, response of the image reduced so many times), from fine to coarse."""
     level, factor, blur, diameter = np.asarray(image_HW, np.float32), 1, 0.5, smallest
     while diameter <= largest and min(level.shape) >= 12:
         sigma = diameter / (2 * 2**0.5) / factor
@@ -70,30 +76,57 @@ def scale_space(image_HW: FloatArray, smallest: float, largest: float) -> Iterat
 def _significant(response_HW: FloatArray, diameter: float, factor: int, false_rate: float) -> Spots:
     """Bright spots of one size beyond what dark spots show to be chance."""
     chance_HW = _chance(response_HW, diameter / factor)
-    bright, dark = _maxima(response_HW), _maxima(-response_HW)
+    reach = _NEIGHBOURHOOD * diameter / factor
+    bright, dark = _maxima(response_HW, reach), _maxima(-response_HW, reach)
     evidence = response_HW[bright] / chance_HW[bright]
     passed = evidence >= _mirrored_threshold(evidence, -response_HW[dark] / chance_HW[dark], false_rate)
     place = np.stack(bright, 1)[passed] * float(factor)
-    return Spots(place, np.full(len(place), diameter), response_HW[bright][passed], evidence[passed])
+    certain = np.sqrt(2 * np.log(max(len(evidence), 2)))
+    return Spots(place, np.full(len(place), diameter), response_HW[bright][passed], evidence[passed] / certain)
 
 
 def _chance(response_HW: FloatArray, diameter: float) -> FloatArray:
     """(H, W) local strength of what isn't particles: root mean square of negative responses in a wide neighbourhood."""
     step = max(int(diameter), 1)
-    negative = np.square(np.minimum(response_HW, 0.0), dtype=np.float64)
-    coarse = ndimage.uniform_filter(negative, step, mode="reflect")[::step, ::step]
-    coarse = np.sqrt(2.0 * ndimage.gaussian_filter(coarse, 4.0 * diameter / step, mode="reflect"))
-    coarse = np.maximum(coarse, max(0.3 * float(np.median(coarse)), 1e-7))
-    rows = np.minimum(np.arange(response_HW.shape[0]) // step, coarse.shape[0] - 1)
-    columns = np.minimum(np.arange(response_HW.shape[1]) // step, coarse.shape[1] - 1)
-    return np.asarray(coarse[np.ix_(rows, columns)], np.float32)
+    coarse = _reduced(np.square(np.minimum(response_HW, 0.0)), step, np.mean)
+    wide = np.maximum(ndimage.gaussian_filter(coarse, 4.0 * diameter / step, mode="reflect"), 0.0)
+    strength = np.sqrt(2.0 * wide)
+    strength = np.maximum(strength, max(0.3 * float(np.median(strength)), 1e-7))
+    return _expanded(strength, step, response_HW.shape)
 
 
-def _maxima(response_HW: FloatArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Indices of positive local maxima."""
-    top = (response_HW == ndimage.maximum_filter(response_HW, 3)) & (response_HW > 0)
+def _maxima(response_HW: FloatArray, reach: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Indices of positive local maxima that no stronger spot of the opposite sign within ``reach`` px explains.
+
+    Every spot has a ring of the opposite sign around it, and between two particles the rings add up to a dark spot.
+    """
+    middle = response_HW[1:-1, 1:-1]
+    top = (middle > 0) & (middle >= response_HW[:-2, 1:-1]) & (middle > response_HW[2:, 1:-1])
+    top &= (middle >= response_HW[1:-1, :-2]) & (middle > response_HW[1:-1, 2:])
     y, x = np.nonzero(top)
-    return y, x
+    y, x = y + 1, x + 1
+    corners = [response_HW[y + down, x + right] for down in (-1, 1) for right in (-1, 1)]
+    step = 2
+    strongest = _reduced(-response_HW, step, np.max)
+    strongest = ndimage.maximum_filter(strongest, 2 * round(reach / step) + 1)
+    rival = np.maximum(np.max(corners, axis=0), strongest[y // step, x // step])
+    alone = response_HW[y, x] > rival
+    return y[alone], x[alone]
+
+
+def _reduced(image_HW: FloatArray, step: int, how: Callable[..., Any]) -> FloatArray:
+    """Blocks of ``step`` px a side, each reduced to one value; the border is repeated to fill the last ones."""
+    if step == 1:
+        return image_HW
+    height, width = image_HW.shape
+    padded = np.pad(image_HW, ((0, -height % step), (0, -width % step)), mode="edge")
+    rows = how(padded.reshape(-1, step, padded.shape[1]), axis=1)
+    return np.asarray(how(rows.reshape(len(rows), -1, step), axis=2), np.float32)
+
+
+def _expanded(coarse_HW: FloatArray, step: int, shape_HW: tuple[int, ...]) -> FloatArray:
+    rows, columns = np.arange(shape_HW[0]) // step, np.arange(shape_HW[1]) // step
+    return np.asarray(coarse_HW[np.ix_(rows, columns)], np.float32)
 
 
 def _mirrored_threshold(bright: FloatArray, dark: FloatArray, false_rate: float) -> float:

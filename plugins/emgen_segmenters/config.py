@@ -19,7 +19,7 @@ class ThresholdConfig(StageConfig):
         0.15, gt=0, lt=1, description="accepted share of false particles, estimated from spots of the opposite contrast"
     )
     size_range: float = Field(3.0, gt=1, description="particles this many times smaller or larger than typical stay")
-    edge: float = Field(0.5, gt=0, lt=1, description="the outline stands at this fraction of a particle's contrast")
+    edge: float = Field(0.4, gt=0, lt=1, description="the outline stands at this fraction of a particle's contrast")
 
     @model_validator(mode="after")
     def _sizes_rise(self) -> Self:

@@ -44,7 +44,7 @@ class Threshold:
 def typical_size(spots: Spots) -> float:
     """Diameter (px) around which most evidence gathers; spots of noise and of the support are of other sizes."""
     logarithm = np.log(spots.diameter)
-    weight = spots.evidence * np.sqrt(spots.diameter)
+    weight = np.maximum(spots.evidence - 1.0, 1e-3) * np.sqrt(spots.diameter)
     candidates = np.unique(logarithm)
     near = np.exp(-0.5 * ((candidates[:, None] - logarithm[None, :]) / _SIZE_KERNEL) ** 2)
     return float(np.exp(candidates[np.argmax(near @ weight)]))
