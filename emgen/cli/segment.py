@@ -1,0 +1,36 @@
+"""``emgen segment``: masks, labels, a table of particles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("segment")
+@click.argument("model")
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder for the results.")
+@click.option(
+    "--pixel-size",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="NM",
+    help="Side of a pixel in nm, of all images; goes over what the files say.",
+)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.pass_context
+def command(
+    ctx: click.Context, model: str, images: tuple[str, ...], out: Path, pixel_size: float | None, device: str
+) -> None:
+    """Segment micrographs (files, folders or quoted globs) with MODEL: a run's model/ folder, or `pretrained`.
+
+    For each: <stem>_mask.tif (0 and 255) and <stem>_labels.tif (one value a particle), of its own size; for all:
+    particles.csv and summary.json. A file that cannot be used is reported, the others are done; the status is then 1.
+    """
+    from emgen.api import segment
+
+    result = segment(model, images, out, pixel_size_nm=pixel_size, device=device, tell=click.echo)
+    for failure in result.failed:
+        click.echo(f"Failed: {failure['reason']}", err=True)
+    click.echo(f"{len(result.files)} micrographs, {len(result.particles)} particles: {out}")
+    ctx.exit(1 if result.failed else 0)
