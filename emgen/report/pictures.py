@@ -26,7 +26,7 @@ class Strip:
 
 def grey(image_HW: NDArray[Any]) -> str:
     """(H, W) in [0, 1] as it is, no stretch: contrast is part of what is judged."""
-    return _png(_rgb(_fit(_bytes(image_HW))))
+    return _png(_fit(_bytes(image_HW)))
 
 
 def outlined(image_HW: NDArray[Any], label_HW: NDArray[Any]) -> str:
@@ -98,9 +98,10 @@ def _rims(label_HW: NDArray[Any]) -> NDArray[np.bool_]:
     return rim & (label_HW > 0)
 
 
-def _png(rgb_HW3: NDArray[np.uint8]) -> str:
+def _png(pixels: NDArray[np.uint8]) -> str:
+    """(H, W) grey or (H, W, 3) colour."""
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(rgb_HW3)).save(buffer, "PNG", optimize=True)
+    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
