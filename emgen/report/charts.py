@@ -44,7 +44,8 @@ def loss_chart(rows: Sequence[Mapping[str, Any]]) -> str:
                 continue
             steps, values = points.T
             axes.plot(steps, values, color=colour, alpha=0.25, linewidth=0.8)
-            axes.plot(steps, _smoothed(values), color=colour, linewidth=1.5, label=name)
+            marker = "o" if len(values) < 3 else ""  # a line of one point cannot be seen
+            axes.plot(steps, _smoothed(values), color=colour, linewidth=1.5, marker=marker, label=name)
             smallest, largest = min(smallest, values.min()), max(largest, values.max())
         if 0 < smallest < largest / 30:
             axes.set_yscale("log")

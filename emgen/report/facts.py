@@ -119,7 +119,7 @@ def provenance(run: RunFolder) -> list[Row]:
     return [
         ("Run again with", str(run.manifest.get("command", "–"))),
         ("Seed", setting(run.manifest.get("seed"))),
-        ("Device", f"{run.manifest.get('device', '–')} ({run.manifest.get('device_name') or '–'})"),
+        ("Device", ", ".join(dict.fromkeys(str(run.manifest.get(key) or "–") for key in ("device", "device_name")))),
         ("Precision", str(run.manifest.get("precision", "–"))),
         ("Weights from simulated images", _simulated(simulated)),
         ("Started, last written", f"{run.manifest.get('started', '–')}, {run.manifest.get('updated', '–')}"),
@@ -149,7 +149,11 @@ def step_table(run: RunFolder) -> list[dict[str, Any]]:
 
 
 def title_of(step: Step) -> str:
-    return TITLES.get(step.label, step.label.replace("_", " "))
+    """In words; of a second training in one slot both the slot and what the run calls it."""
+    if step.label in TITLES:
+        return TITLES[step.label]
+    label = step.label.replace("_", " ")
+    return f"{TITLES.get(step.slot, step.slot)}: {label}" if step.artifact.manifest.get("kind") == "model" else label
 
 
 def _made_by(step: Step, maker: Mapping[str, Any]) -> str:

@@ -79,10 +79,10 @@ class RunFolder:
         return [step for step in steps if _mapping(step.artifact.folder / "manifest.json").get("key")]
 
     def step(self, slot: str) -> Step:
-        """The first step of that slot: in a run of several trainings, the one of the tandem. Raises ``Missing``."""
-        for step in self.steps:
-            if step.slot == slot:
-                return step
+        """The tandem's step in that slot, even where a run fills it several times. Raises ``Missing``."""
+        found = sorted((step for step in self.steps if step.slot == slot), key=lambda step: step.label != slot)
+        if found:
+            return found[0]
         raise Missing(f"the run has no finished step “{slot}”")
 
     def labelled(self, label: str) -> Step:

@@ -127,7 +127,7 @@ def _row(name: str, values: list[float | None]) -> ScoreRow:
     meaning = MEANINGS.get(name, Meaning(name.replace("_", " "), "", ""))
     known = [(value, index) for index, value in enumerate(values) if value is not None and value == value]
     best = None
-    if meaning.better and len({value for value, _ in known}) > 1:
+    if meaning.better and len({number(value) for value, _ in known}) > 1:  # what reads the same is no difference
         best = (min if meaning.better == "lower" else max)(known)[1]
     return ScoreRow(name, meaning.better, meaning.words, tuple(number(value) for value in values), best)
 
