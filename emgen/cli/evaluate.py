@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from emgen.scores.masks import Evaluation
 
+_WIDEST = 400
+"""Columns of text; the table takes only what it needs."""
+
 
 @click.command("evaluate")
 @click.option("--pred", required=True, type=click.Path(path_type=Path), help="Folder of predicted masks or labels.")
@@ -36,7 +39,7 @@ def command(ctx: click.Context, pred: Path, truth: Path, metrics: str | None, js
     if json_file is not None:
         write_result(json_file, result.to_dict())
     if result.images:
-        Console().print(_table(result))
+        Console(width=_WIDEST).print(_table(result))
     for note in result.notes:
         click.echo(f"Note: {note}.")
     for error in result.errors.values():
@@ -49,12 +52,12 @@ def _names(text: str | None) -> list[str]:
 
 
 def _table(result: Evaluation) -> Table:
-    """Headings wrap between words, so that a narrow terminal shows all of them."""
+    """As wide as its contents, headings in several lines: a number that is cut off is worse than a wrapped line."""
     from rich.table import Table
 
-    table = Table("image")
+    table = Table("image", box=None)
     for name in result.mean:
-        table.add_column(name.replace("_", " "), justify="right")
+        table.add_column(name.replace("_", "\n"), justify="right", vertical="bottom")
     for stem, scores in result.images.items():
         table.add_row(stem, *(f"{scores[name]:.4f}" if name in scores else "–" for name in result.mean))
     table.add_section()
