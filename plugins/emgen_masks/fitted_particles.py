@@ -18,7 +18,8 @@ from emgen_masks.measured import Measured, measure_stack
 from emgen_masks.placing import Spacing, populate
 
 STATE, REPORT = "sampler.json", "fit.json"
-TRIAL_MASKS = 16
+TRIAL_PARTICLES = 250
+"""In the masks of one trial, about: enough to tell settings apart, few enough to try many."""
 
 
 class FittedParticles:
@@ -74,9 +75,10 @@ class FittedParticles:
         if len(measured.distance) < 2:
             return Spacing()
         seed = int(rng.integers(2**31))
+        masks = int(np.clip(TRIAL_PARTICLES / measured.count_N.mean(), 6, 40))
         tried = []
         for spacing in _proposals(self._config.trials, measured, rng):
-            sampled = self._measured_again(TRIAL_MASKS, spacing, measured, np.random.default_rng(seed))
+            sampled = self._measured_again(masks, spacing, measured, np.random.default_rng(seed))
             off = abs(sampled.touching - measured.touching)
             tried.append((_ks(measured.distance, sampled.distance) + off, spacing))
         return min(tried, key=lambda pair: pair[0])[1]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from emgen.particles.geometry import hull_of
 from emgen_masks.measured import Bounds, Measured
 from emgen_masks.outlines import Stamp, irregular, of_size, stamp, turned
+from emgen_masks.placing import in_sight
 
 LIKE = 0.5
 """Masks count as alike where the logarithms of their counts differ by about this: sizes may depend on crowding."""
@@ -66,9 +67,9 @@ class ParticleLaw:
     def _count(self, measured: int, shape_HW: tuple[int, int], rng: np.random.Generator) -> int:
         """For a mask of another shape, in proportion to the area in whose sight particles lie."""
         size = float(np.exp(self.row_K3[:, 0].mean()))
-        ratio = np.prod([(new + size) / (old + size) for new, old in zip(shape_HW, self.shape_HW, strict=True)])
+        ratio = in_sight(shape_HW, size) / in_sight(self.shape_HW, size)
         noise = COUNT_NOISE * np.sqrt(measured) * rng.normal()
-        expected = max(float(measured > 0), measured + noise) * float(ratio)
+        expected = max(float(measured > 0), measured + noise) * ratio
         return int(expected + rng.random())
 
     def _rows(self, n: int, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -76,8 +77,7 @@ class ParticleLaw:
         if n == 0:
             return np.zeros((0, 3))
         alike = np.exp(-0.5 * ((np.log1p(self.count_K) - np.log1p(count)) / LIKE) ** 2)
-        sight = np.prod([side + np.exp(self.row_K3[:, 0]) for side in self.shape_HW], axis=0)
-        chance = self.weight_K * (alike + 1e-6) * sight
+        chance = self.weight_K * (alike + 1e-6) * in_sight(self.shape_HW, np.exp(self.row_K3[:, 0]))
         drawn = self.row_K3[rng.choice(len(chance), n, p=chance / chance.sum())]
         middle, h = self.row_K3.mean(axis=0), self.bandwidth
         noise = h * self.row_K3.std(axis=0) * rng.normal(size=drawn.shape)

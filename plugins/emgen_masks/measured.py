@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -57,9 +57,11 @@ class _Particles:
     label: NDArray[np.int64]
     diameter: NDArray[np.float64]
     centre: NDArray[np.float64]
+    extent: NDArray[np.int64]
     aspect: NDArray[np.float64]
     cut: NDArray[np.bool_]
     touching: NDArray[np.bool_]
+    slivers: int
 
 
 def measure_stack(label_NHW: Stack, bounds: Bounds | None = None, shapes: bool = True) -> Measured:
@@ -93,11 +95,11 @@ def measure_stack(label_NHW: Stack, bounds: Bounds | None = None, shapes: bool =
         diameter_K=_joined([p.diameter for p in found], rows),
         aspect_K=_joined([p.aspect for p in found], rows),
         solidity_K=_solidities(label_NHW, mask_K, label_K) if shapes else np.full(len(mask_K), np.nan),
-        weight_K=_joined([_edge_weight(p.diameter, label_NHW.shape[1:]) for p in found], rows),
+        weight_K=_joined([_edge_weight(p.extent, label_NHW.shape[1:]) for p in found], rows),
         mask_K=mask_K,
         label_K=label_K,
         bounds=bounds,
-        dropped=int(sum((~k).sum() for k in kept)),
+        dropped=sum(int((~k).sum()) + p.slivers for k, p in zip(kept, found, strict=True)),
     )
 
 
@@ -151,10 +153,9 @@ def _masks(label_NHW: Stack) -> Iterator[NDArray[Any]]:
 def _particles(label_HW: NDArray[Any]) -> _Particles:
     ys, xs = np.nonzero(label_HW)
     values = label_HW[ys, xs]
-    area = np.bincount(values)
-    labels = np.flatnonzero(area >= VISIBLE)
-    labels = labels[labels > 0]
-    area = np.maximum(area, 1)
+    present = np.bincount(values, minlength=1)
+    labels = np.flatnonzero(present >= VISIBLE)
+    area = np.maximum(present, 1)
     y, x = (np.bincount(values, c) / area for c in (ys, xs))
     dy, dx = ys - y[values], xs - x[values]
     yy, xx, xy = (
@@ -162,18 +163,21 @@ def _particles(label_HW: NDArray[Any]) -> _Particles:
     )
     spread = np.hypot((yy - xx) / 2, xy)
     aspect = np.sqrt(((yy + xx) / 2 + spread) / ((yy + xx) / 2 - spread))
+    boxes = ndi.find_objects(label_HW)
     return _Particles(
         label=labels,
         diameter=np.sqrt(4 / np.pi * area[labels]),
         centre=np.c_[y[labels], x[labels]],
+        extent=np.array([[s.stop - s.start for s in boxes[k - 1]] for k in labels]).reshape(-1, 2),
         aspect=aspect[labels],
         cut=np.isin(labels, border_labels(label_HW)),
         touching=np.isin(labels, in_touch(label_HW)),
+        slivers=int((present[1:] > 0).sum()) - len(labels),
     )
 
 
 def _all_whole(p: _Particles) -> _Particles:
-    return _Particles(p.label, p.diameter, p.centre, p.aspect, np.zeros(len(p.label), bool), p.touching)
+    return replace(p, cut=np.zeros(len(p.label), bool))
 
 
 def _between(values: NDArray[np.float64], bounds: Bounds) -> NDArray[np.bool_]:
@@ -184,10 +188,10 @@ def _joined(columns: list[NDArray[Any]], rows: list[NDArray[Any]]) -> NDArray[An
     return np.concatenate([column[r] for column, r in zip(columns, rows, strict=True)])
 
 
-def _edge_weight(diameter: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """One over the chance that a particle of that size, anywhere in sight of its centre, is not cut by the edge."""
-    room = [np.maximum(side - diameter, 0.1 * side) / side for side in shape]
-    weight: NDArray[np.float64] = 1 / (room[0] * room[1])
+def _edge_weight(extent_K2: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """One over the chance that a particle of that height and width, its centre within the mask, is not cut."""
+    room_K2 = np.maximum(np.array(shape) - extent_K2, 0.1 * np.array(shape)) / shape
+    weight: NDArray[np.float64] = 1 / room_K2.prod(axis=1)
     return weight
 
 

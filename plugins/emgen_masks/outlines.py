@@ -12,8 +12,8 @@ from skimage.draw import polygon as polygon_pixels
 Points = NDArray[np.float64]
 """(P, 2) rows and columns around the origin."""
 POINTS = 48
-ORDERS = np.arange(2, 8)
-"""Fourier orders of a rough radius; order 1 would only shift the particle."""
+ORDERS = np.arange(3, 9)
+"""Fourier orders of a rough radius; order 1 would only shift the particle and order 2 stretch it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +37,12 @@ def ellipse(aspect: float) -> Points:
 
 
 def irregular(aspect: float, roughness: float, rng: np.random.Generator) -> Points:
-    """A smooth star-shaped outline: an ellipse whose radius varies by random Fourier terms, weaker the finer."""
+    """A smooth outline with axes of that ratio, whose radius varies by random Fourier terms, weaker the finer."""
     angles = _angles()
     weights = roughness / ORDERS * rng.normal(size=(2, len(ORDERS)))
     turns = np.outer(ORDERS, angles)
     radius = np.clip(1 + weights[0] @ np.cos(turns) + weights[1] @ np.sin(turns), 0.35, 2.0)
-    return ellipse(aspect) * radius[:, None]
+    return rounded(ellipse(1) * radius[:, None]) * (1, aspect)
 
 
 def facets(aspect: float, rng: np.random.Generator) -> Points:
@@ -72,6 +72,19 @@ def area_and_centre(outline: Points) -> tuple[float, Points]:
     cross = outline[:, 0] * following[:, 1] - following[:, 0] * outline[:, 1]
     total = cross.sum()
     return abs(total) / 2, ((outline + following) * cross[:, None]).sum(axis=0) / (3 * total)
+
+
+def rounded(outline: Points) -> Points:
+    """Stretched so that its second moments are those of a disc, whatever its outline."""
+    middle = outline - area_and_centre(outline)[1]
+    following = np.roll(middle, -1, axis=0)
+    cross = middle[:, 0] * following[:, 1] - following[:, 0] * middle[:, 1]
+    pairs = [np.einsum("p,pi,pj->ij", cross, a, b) for a, b in ((middle, middle), (following, following))]
+    mixed = np.einsum("p,pi,pj->ij", cross, middle, following)
+    moments = np.abs(cross.sum()) ** -1 * np.sign(cross.sum()) * (pairs[0] + pairs[1] + (mixed + mixed.T) / 2)
+    values, vectors = np.linalg.eigh(moments)
+    round_: Points = middle @ (vectors / np.sqrt(values)) @ vectors.T
+    return round_
 
 
 def stamp(outline: Points, rng: np.random.Generator) -> Stamp:

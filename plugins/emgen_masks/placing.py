@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from skimage.measure import label
 
 from emgen.stages import LabelArray
 from emgen_masks.outlines import Stamp
@@ -52,6 +53,11 @@ def populate(
     return canvas.finish()
 
 
+def in_sight(shape_HW: tuple[int, int], diameter: Any) -> Any:
+    """Area (px²) in which the centre of a particle of that diameter (or diameters) lies, if any of it shows."""
+    return (shape_HW[0] + diameter) * (shape_HW[1] + diameter)
+
+
 class _Canvas:
     """A mask with a margin into which particles at the edge reach; coordinates are those of the mask."""
 
@@ -81,14 +87,18 @@ class _Canvas:
         return None
 
     def finish(self) -> LabelArray:
+        """What shows of each particle, its largest piece where others or the edge divide it, numbered without gaps."""
         height, width = self._shape
         start = 2 * self._margin
-        inner = self._label[start : start + height, start : start + width]
-        areas = np.bincount(inner.ravel(), minlength=len(self._radii) + 1)
-        kept = areas >= VISIBLE
-        kept[0] = False
-        numbers = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
-        return np.ascontiguousarray(numbers[inner])
+        pieces_HW = label(self._label[start : start + height, start : start + width], background=0, connectivity=1)
+        areas = np.bincount(pieces_HW.ravel())
+        owner = np.zeros(len(areas), np.int64)
+        owner[pieces_HW] = self._label[start : start + height, start : start + width]
+        by_area = np.argsort(areas, kind="stable")
+        largest = np.zeros(len(self._radii) + 1, np.int64)
+        largest[owner[by_area]] = by_area
+        kept = (largest[owner] == np.arange(len(areas))) & (areas >= VISIBLE) & (owner > 0)
+        return np.where(kept, np.cumsum(kept), 0).astype(np.int32)[pieces_HW]
 
     def _propose(self, piece: Stamp, spread: float | None, rng: np.random.Generator) -> NDArray[np.int64]:
         """(C, 2) centres, anywhere that the particle would show, or around particles that are there."""
