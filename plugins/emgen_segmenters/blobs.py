@@ -28,8 +28,13 @@ _PERSISTENCE = 3
 """Neighbouring sizes that must see an object; a chance spot of noise seldom reaches the next size."""
 _MARGIN = 1.5
 """How far above the strongest dark spot a bright one passes without statistics."""
+_FLOOR = 0.75
+"""Least evidence of a spot, however few dark ones there are."""
 _NEIGHBOURHOOD = 0.7
 """Diameters around a spot in which its ring of the opposite sign lies."""
+_WITHIN, _LARGEST_RATIO, _PART = 0.55, 6.0, 0.8
+"""A spot is part of a larger one if it lies within so many of its diameters, is at most so many times smaller, and has
+less than this share of its evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ def find_objects(image_HW: FloatArray, smallest: float, largest: float, false_ra
     layers = []
     for diameter, factor, response_HW in scale_space(image_HW, smallest, largest):
         layers.append(_significant(response_HW, diameter, factor, false_rate))
-    return _linked(layers)
+    return _wholes(_linked(layers))
 
 
 def scale_space(image_HW: FloatArray, smallest: float, largest: float) -> Iterator[tuple[float, int, FloatArray]]:
@@ -79,9 +84,10 @@ def _significant(response_HW: FloatArray, diameter: float, factor: int, false_ra
     reach = _NEIGHBOURHOOD * diameter / factor
     bright, dark = _maxima(response_HW, reach), _maxima(-response_HW, reach)
     evidence = response_HW[bright] / chance_HW[bright]
-    passed = evidence >= _mirrored_threshold(evidence, -response_HW[dark] / chance_HW[dark], false_rate)
-    place = np.stack(bright, 1)[passed] * float(factor)
     certain = np.sqrt(2 * np.log(max(len(evidence), 2)))
+    threshold = _mirrored_threshold(evidence, -response_HW[dark] / chance_HW[dark], false_rate)
+    passed = evidence >= max(threshold, _FLOOR * certain)
+    place = np.stack(bright, 1)[passed] * float(factor)
     return Spots(place, np.full(len(place), diameter), response_HW[bright][passed], evidence[passed] / certain)
 
 
@@ -163,6 +169,23 @@ def _linked(layers: list[Spots]) -> Spots:
 
 
 _NONE = Spots(np.zeros((0, 2)), np.zeros(0), np.zeros(0), np.zeros(0))
+
+
+def _wholes(spots: Spots) -> Spots:
+    """Without spots inside a somewhat larger one of far more evidence: corners and texture of one particle.
+
+    A particle on a support's grain stays, since the grain, with as many dark spots as bright, has little evidence.
+    """
+    if len(spots) < 2:
+        return spots
+    part = np.zeros(len(spots), bool)
+    tree = cKDTree(spots.place)
+    for whole in np.argsort(-spots.diameter, kind="stable"):
+        near = np.array(tree.query_ball_point(spots.place[whole], _WITHIN * spots.diameter[whole]))
+        ratio = spots.diameter[whole] / spots.diameter[near]
+        weak = spots.evidence[near] < _PART * spots.evidence[whole]
+        part[near[(ratio > 1.2) & (ratio < _LARGEST_RATIO) & weak]] = True
+    return spots.take(~part)
 
 
 def _concentric(fine: Spots, coarse: Spots) -> NDArray[np.int64]:

@@ -111,4 +111,4 @@ def painted(proposals: Sequence[Proposal], shape_HW: tuple[int, ...]) -> LabelAr
 
 def _at_border(window: Window, shape_HW: tuple[int, ...]) -> bool:
     rows, columns = window
-    return rows.start == 0 or columns.start == 0 or rows.stop == shape_HW[0] or columns.stop == shape_HW[1]
+    return bool(rows.start == 0 or columns.start == 0 or rows.stop == shape_HW[0] or columns.stop == shape_HW[1])

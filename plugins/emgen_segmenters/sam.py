@@ -80,7 +80,7 @@ def tiles(shape_HW: tuple[int, ...], side: int) -> list[tuple[slice, slice]]:
 
 def _cut(proposal: Proposal, window: tuple[slice, slice], shape_HW: tuple[int, ...]) -> bool:
     rows, columns = proposal.window
-    return (
+    return bool(
         (rows.start == window[0].start > 0)
         or (columns.start == window[1].start > 0)
         or (rows.stop == window[0].stop < shape_HW[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emgen.testing.phantoms.fields import FloatArray, Shape, blurred, power_noise
 from emgen.testing.phantoms.settings import PhantomSettings
@@ -21,10 +22,10 @@ def bright_field(
 ) -> tuple[FloatArray, FloatArray]:
     """Noise-free BF-TEM brightness (vacuum is 1), and that of the surroundings: absorption, grain, Fresnel ring."""
     through = np.exp(-np.float32(settings.support_depth) * support_HW)
-    image = blurred(through * np.exp(-depth_HW), settings.blur)
+    image: NDArray[np.floating] = blurred(through * np.exp(-depth_HW), settings.blur)
     if settings.halo:
         reach = settings.blur + 0.12 * settings.diameter
-        image = image + np.float32(settings.halo) * (image - blurred(image, reach))
+        image = image + np.float32(settings.halo) * (image - blurred(np.asarray(image, np.float32), reach))
     if settings.texture:
         size = np.random.default_rng(settings.material).uniform(2.5, 6.0)
         grain = power_noise(image.shape, rng, longest=2.0 * size, shortest=0.7 * size, exponent=-1.0)
@@ -62,7 +63,7 @@ def display(image_HW: FloatArray, settings: PhantomSettings) -> FloatArray:
 
 def _jittered(image_HW: FloatArray, jitter: float, rng: np.random.Generator) -> FloatArray:
     """Scan lines shifted sideways by a fraction of a pixel."""
-    shift_H = rng.normal(0.0, jitter, image_HW.shape[0]).astype(np.float32)[:, None]
+    shift_H = np.asarray(rng.normal(0.0, jitter, image_HW.shape[0]), dtype=np.float32)[:, None]
     whole_H = np.floor(shift_H)
     columns = np.arange(image_HW.shape[1]) + whole_H.astype(np.int64)
     last = image_HW.shape[1] - 1
@@ -80,5 +81,5 @@ def _line_faults(shape_HW: Shape, settings: PhantomSettings, rng: np.random.Gene
         y, x = np.ogrid[: shape_HW[0], : shape_HW[1]]
         wave = 2 * np.pi / rng.uniform(4.0, 14.0)
         phase = wave * y + rng.uniform(0.0, 0.3) * x + rng.uniform(0, 2 * np.pi)
-        faults = faults + (settings.hum * np.sin(phase)).astype(np.float32)
+        faults = faults + np.asarray(settings.hum * np.sin(phase), dtype=np.float32)
     return faults

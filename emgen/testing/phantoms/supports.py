@@ -60,7 +60,8 @@ def _depth(shape_HW: Shape, settings: PhantomSettings, rng: np.random.Generator)
 
 def _film(shape_HW: Shape, size: float, law: np.random.Generator, rng: np.random.Generator) -> FloatArray:
     waves = power_noise(shape_HW, rng, longest=size * 2, shortest=max(size / 6, 2.0), exponent=4.0)
-    return np.maximum(1.0 + np.float32(law.uniform(0.05, 0.35)) * waves, np.float32(0.15))
+    thickness = 1.0 + np.float32(law.uniform(0.05, 0.35)) * waves
+    return np.asarray(np.maximum(thickness, np.float32(0.15)), dtype=np.float32)
 
 
 def _carbon(
@@ -129,4 +130,5 @@ def _scatter(
     for (y, x), which in zip(kept.tolist(), rng.integers(len(stamps), size=len(kept)).tolist(), strict=True):
         add_stamp(thickness, stamps[which], y, x)
     uneven = power_noise(shape_HW, rng, longest=size, shortest=max(size / 6, 2.0), exponent=3.0)
-    return thickness * (np.float32(1.0) + np.float32(0.1) * uneven) / np.float32(0.6 * settings.support_layers)
+    scale = np.float32(0.6 * settings.support_layers)
+    return np.asarray(thickness * (np.float32(1.0) + np.float32(0.1) * uneven) / scale, dtype=np.float32)
