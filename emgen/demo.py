@@ -152,7 +152,7 @@ def _score(host: Host, found: list[LabelArray], phantoms: list[Phantom]) -> dict
 
 def _write_comparison(folder: Path, table: Mapping[str, Mapping[str, float]]) -> None:
     """What the report shows at its top."""
-    seconds = sum(step.get("seconds", 0.0) for step in read_json(folder / "manifest.json").get("steps", {}).values())
+    seconds = sum(step.get("seconds", 0.0) for step in read_json(folder / "manifest.json")["steps"])
     write_json(
         folder / "comparison.json",
         {

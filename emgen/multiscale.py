@@ -1,10 +1,10 @@
 """Which size to segment a micrograph at: scale decides more than anything else.
 
-A network knows particles of about its working diameter d. A micrograph whose particles are larger or smaller is resized
-until they fit. How large they are is not known, so the micrograph is looked at on a ladder of sizes, coarse rungs first
-(they cost little). Each rung answers only for particles of about d at *its* size; where two rungs find the same
-particle, the surer one keeps it. Rungs far from the one that explains most of what was found are left out: there,
-noise or support of particle size passes for particles.
+A network knows particles of about its working diameter d. A micrograph whose particles are larger or smaller is
+resized until they fit. How large they are is not known, so the micrograph is looked at on a ladder of sizes, coarse to
+fine. Too coarse, small particles are missed; too fine, noise and support grow to the size of particles and are taken
+for some, but without conviction. So the finest rung is taken at which the network is still sure of most of what it
+finds. Particles too large for that rung come from the coarser ones.
 """
 
 from __future__ import annotations
@@ -23,13 +23,18 @@ RATIO = 2.0
 LARGEST_FACTOR, SMALLEST_FACTOR = 2.0, 1 / 16
 LARGEST_SIDE = 2048  # px after resizing: no rung costs more than one full frame of this size
 SMALLEST_SIDE = 96
-TOLERANCE = 0.2  # a rung answers for diameters within d / sqrt(RATIO) … d sqrt(RATIO), and so much beyond
-SUPPORT = 0.25  # a rung's evidence against the best rung's, below which it is left out
+SURE = 0.8  # mean probability from which a particle counts as surely found
+MOST = 0.5  # share of sure particles that the chosen rung has at least
+FEW = 3  # sure particles below which a rung says nothing about the scale
+LARGE = 2.0  # working diameters: from here on the coarser rungs see a particle better
 
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One size: factor on native; probability and instances there; of each instance 1 … K diameter and score."""
+    """One size: factor on native; probability and instances there; of each instance 1 … K diameter and score.
+
+    ``diameter_K`` in pixels of that size; ``score_K``: mean probability, 0 … 1.
+    """
 
     factor: float
     probability_HW: FloatArray
@@ -38,23 +43,41 @@ class Rung:
     score_K: FloatArray
 
     @property
-    def evidence(self) -> float:
-        """Sum of the scores of the particles it answers for."""
-        return float(self.score_K.sum())
+    def sure(self) -> np.ndarray:
+        """Of each instance, whether it is surely a particle."""
+        return self.score_K >= SURE
+
+    @property
+    def share(self) -> float:
+        """Share of sure particles among those found; 0 where too few are sure."""
+        return float(self.sure.mean()) if self.sure.sum() >= FEW else 0.0
 
 
 def segment_at_best_scale(
     predict: Predict, image_HW: FloatArray, working_diameter: float, factors: Sequence[float] | None = None
 ) -> Segmentation:
-    """(H, W) in [0, 1] -> instances and probability at the same size; ``factor`` is the best rung's.
+    """(H, W) in [0, 1] -> instances and probability at the same size; ``factor`` is that of the rung chosen.
 
     ``factors``: the rungs, when they are known; a single one is taken as it is.
     """
-    rungs = [look(predict, image_HW, factor) for factor in factors or ladder(image_HW.shape)]
-    best = max(rungs, key=lambda rung: of_working_size(rung, rungs, working_diameter).evidence)
-    kept = [of_working_size(rung, rungs, working_diameter) for rung in rungs]
-    floor = SUPPORT * max(rung.evidence for rung in kept)
-    return merge([rung for rung in kept if rung.evidence >= floor], image_HW.shape, best.factor)
+    if factors and len(factors) == 1:
+        rung = look(predict, image_HW, factors[0])
+        return merge([(rung, np.ones(rung.score_K.shape, bool))], image_HW.shape, rung.factor)
+    rungs = [look(predict, image_HW, factor) for factor in sorted(factors or ladder(image_HW.shape))]
+    chosen = choose(rungs)
+    best = rungs[chosen]
+    parts = [(best, best.sure & (best.diameter_K < LARGE * working_diameter))]
+    parts += [(r, r.sure & (r.diameter_K * best.factor / r.factor >= LARGE * working_diameter)) for r in rungs[:chosen]]
+    # A large particle that no coarser rung knows stays as the chosen rung has it: merging drops it where one does.
+    parts.append((best, best.sure & (best.diameter_K >= LARGE * working_diameter)))
+    return merge(parts, image_HW.shape, best.factor)
+
+
+def choose(rungs: Sequence[Rung]) -> int:
+    """Index of the finest rung that is sure of most of what it finds; failing that, of the surest."""
+    shares = [rung.share for rung in rungs]
+    good = [index for index, share in enumerate(shares) if share >= MOST]
+    return max(good) if good else int(np.argmax(shares))
 
 
 def ladder(shape_HW: tuple[int, ...]) -> list[float]:
@@ -68,7 +91,7 @@ def ladder(shape_HW: tuple[int, ...]) -> list[float]:
 
 
 def look(predict: Predict, image_HW: FloatArray, factor: float) -> Rung:
-    """Segments at one size. A particle's score is its mean probability above one half, 0 … 1."""
+    """Segments at one size."""
     from scipy import ndimage as ndi
 
     from emgen.data.resize import resize_image
@@ -80,54 +103,38 @@ def look(predict: Predict, image_HW: FloatArray, factor: float) -> Rung:
     area = np.bincount(label.ravel(), minlength=index.size + 1)[1:]
     mean = ndi.mean(probability, label, index) if index.size else np.zeros(0)
     diameter = np.sqrt(4 / np.pi * area)
-    return Rung(factor, probability, label, diameter.astype(np.float32), (2 * np.asarray(mean) - 1).astype(np.float32))
+    return Rung(factor, probability, label, diameter.astype(np.float32), np.asarray(mean, np.float32))
 
 
-def of_working_size(rung: Rung, rungs: Sequence[Rung], working_diameter: float) -> Rung:
-    """The rung with the scores of all particles set to 0 that another rung knows better.
+def merge(parts: Sequence[tuple[Rung, np.ndarray]], shape_HW: tuple[int, ...], factor: float) -> Segmentation:
+    """The kept particles of each part, earlier parts first; one that lies mostly on those before is dropped.
 
-    The coarsest rung also answers for all larger particles, the finest for all smaller ones.
+    A large particle (from a coarser rung) replaces what a finer one saw inside it: parts are laid down from the
+    largest particles to the smallest.
     """
-    half = np.sqrt(RATIO) * (1 + TOLERANCE)
-    low, high = working_diameter / half, working_diameter * half
-    if rung.factor == min(r.factor for r in rungs):
-        high = np.inf
-    if rung.factor == max(r.factor for r in rungs):
-        low = 0.0
-    fits = (rung.diameter_K >= low) & (rung.diameter_K <= high)
-    return Rung(
-        rung.factor, rung.probability_HW, rung.label_HW, rung.diameter_K, np.where(fits, rung.score_K, np.float32(0))
-    )
+    from scipy import ndimage as ndi
 
-
-def merge(rungs: Sequence[Rung], shape_HW: tuple[int, ...], factor: float) -> Segmentation:
-    """Particles of all rungs by falling score; one that lies mostly on a surer one is dropped."""
     from emgen.data.resize import resize_labels, resize_to
 
-    label = np.zeros(shape_HW, np.int32)
-    probability = np.zeros(shape_HW, np.float32)
-    at_native = [resize_labels(rung.label_HW, (shape_HW[0], shape_HW[1])) for rung in rungs]
-    for rung in rungs:
-        np.maximum(probability, resize_to(rung.probability_HW, (shape_HW[0], shape_HW[1])), out=probability)
-    candidates = sorted(
-        ((float(s), r, k + 1) for r, rung in enumerate(rungs) for k, s in enumerate(rung.score_K) if s > 0),
-        reverse=True,
-    )
-    boxes = [_boxes(a) for a in at_native]
+    shape = (shape_HW[0], shape_HW[1])
+    label, probability = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
+    native = {id(rung): resize_labels(rung.label_HW, shape) for rung, _ in parts}
+    boxes = {key: ndi.find_objects(array) for key, array in native.items()}
+    for rung in {id(rung): rung for rung, _ in parts}.values():
+        np.maximum(probability, resize_to(rung.probability_HW, shape), out=probability)
+    order = [
+        (float(rung.diameter_K[k] / rung.factor), -number, id(rung), int(k) + 1)
+        for number, (rung, kept) in enumerate(parts)
+        for k in np.flatnonzero(kept)
+    ]
     count = 0
-    for _, r, k in candidates:
-        box = boxes[r][k - 1] if k - 1 < len(boxes[r]) else None
+    for _, _, key, k in sorted(order, reverse=True):
+        box = boxes[key][k - 1] if k <= len(boxes[key]) else None
         if box is None:
             continue
-        mine = at_native[r][box] == k
+        mine = native[key][box] == k
         free = mine & (label[box] == 0)
-        if free.sum() >= 0.6 * mine.sum():
+        if 2 * free.sum() > mine.sum():
             count += 1
             label[box][free] = count
     return Segmentation(label_HW=label, probability_HW=probability, factor=factor)
-
-
-def _boxes(label_HW: LabelArray) -> list[tuple[slice, slice] | None]:
-    from scipy import ndimage as ndi
-
-    return list(ndi.find_objects(label_HW))

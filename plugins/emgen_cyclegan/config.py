@@ -35,13 +35,13 @@ class CycleGanConfig(StageConfig):
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {
-            "generator_width": 16,
-            "generator_blocks": 4,
+            "generator_width": 12,
+            "generator_blocks": 3,
             "patch_width": 24,
             "patch_layers": 2,
             "learning_rate": 5e-4,
-            "max_steps": 400,
-            "batch": 4,
+            "max_steps": 300,
+            "batch": 2,
         },
         "paper": {},
     }
