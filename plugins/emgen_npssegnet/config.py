@@ -30,6 +30,9 @@ class NPsSegNetConfig(StageConfig):
     max_steps: PositiveInt | None = Field(None, description="stop after so many steps, the schedule fitted to them")
     batch: PositiveInt = Field(4, description="images in a step")
     learning_rate: PositiveFloat = Field(3e-4, description="of AdamW, at the start")
+    start_rate: float = Field(
+        0.25, gt=0, le=1, description="factor of the learning rate when training on from `start_from`"
+    )
     weight_decay: float = Field(5e-4, ge=0, description="of AdamW")
     schedule: Literal["step", "cosine"] = Field("step", description="`step`: times `step_gamma` every `step_epochs`")
     step_epochs: PositiveInt = Field(5, description="epochs between two reductions of the rate")

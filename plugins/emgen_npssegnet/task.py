@@ -141,10 +141,11 @@ class _Training:
 
     def _rate(self, index: int) -> float:
         c = self.config
+        top = c.learning_rate * (c.start_rate if c.start_from else 1.0)
         if c.schedule == "cosine":
             warm = min(1.0, (index + 1) / max(1, self.steps // 20))
-            return c.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * index / self.steps))
-        return c.learning_rate * c.step_gamma ** (index // self.per_epoch // c.step_epochs)
+            return top * warm * 0.5 * (1 + math.cos(math.pi * index / self.steps))
+        return top * c.step_gamma ** (index // self.per_epoch // c.step_epochs)
 
     def _loss(self, image_B1HW: FloatArray, class_BHW: np.ndarray) -> Tensor:
         device = self.context.device

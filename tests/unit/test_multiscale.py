@@ -12,9 +12,12 @@ WORKING = 14.0
 
 
 def knows_one_size(image_HW):
-    """Matched filter for bright discs of the working diameter: blind to much larger and much smaller ones."""
-    small, large = ndi.gaussian_filter(image_HW, 1.5), ndi.gaussian_filter(image_HW, WORKING)
-    return (1 / (1 + np.exp(-60 * (small - large - 0.12)))).astype(np.float32)
+    """Sure of bright blobs of the working diameter; calls finer detail a particle too, without conviction."""
+    blob = ndi.gaussian_filter(image_HW, 3.0) - ndi.gaussian_filter(image_HW, WORKING)
+    grain = np.abs(image_HW - ndi.gaussian_filter(image_HW, 4.0))
+    sure = 1 / (1 + np.exp(-60 * (blob - 0.22)))
+    unsure = 0.7 * (ndi.uniform_filter(grain, 3) > 0.12)
+    return np.maximum(sure, unsure).astype(np.float32)
 
 
 def discs(diameter, side=512, count=12, seed=0):
@@ -39,7 +42,7 @@ def test_particles_of_any_size_are_found_at_their_size(diameter):
     assert result.label_HW.shape == image.shape
     assert 0.4 < result.factor * diameter / WORKING < 2.5
     found = np.bincount(result.label_HW.ravel())[1:]
-    assert abs(len(found) - label.max()) <= 1
+    assert abs(len(found) - label.max()) <= 2
     assert np.sqrt(4 / np.pi * np.median(found)) == pytest.approx(diameter, rel=0.35)
 
 
