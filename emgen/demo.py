@@ -46,9 +46,17 @@ SPEC: Mapping[str, Any] = {
     "virtual": {"images": 320},
     "rough_segmenter": "threshold",
     "mask_sampler": "fitted-particles",
-    "morphology_gan": {"uses": "pix2pix", "max_steps": 220},
-    "contrast_gan": {"uses": "cyclegan", "max_steps": 160, "batch": 2, "generator_width": 12, "generator_blocks": 3},
-    "downstream_task": {"uses": "npssegnet", "start_from": None, "max_steps": 220},
+    "morphology_gan": {"uses": "pix2pix", "max_steps": 120},
+    "contrast_gan": {"uses": "cyclegan", "max_steps": 120},
+    "downstream_task": {
+        "uses": "npssegnet",
+        "start_from": None,
+        "encoder": "resnet18",
+        "decoder_channels": [32, 24, 16],
+        "max_steps": 300,
+        "batch": 4,
+        "learning_rate": 1e-3,
+    },
 }
 """Small enough for two CPU cores and a few minutes; everything that is not said here is the preset's."""
 

@@ -26,6 +26,7 @@ SMALLEST_SIDE = 96
 SURE = 0.8  # mean probability from which a particle counts as surely found
 MOST = 0.5  # share of sure particles that the chosen rung has at least
 FEW = 3  # sure particles below which a rung says nothing about the scale
+MANY = 10  # particles found from which a rung with a low share says that all finer ones are too fine
 LARGE = 2.0  # working diameters: from here on the coarser rungs see a particle better
 
 
@@ -63,7 +64,7 @@ def segment_at_best_scale(
     if factors and len(factors) == 1:
         rung = look(predict, image_HW, factors[0])
         return merge([(rung, np.ones(rung.score_K.shape, bool))], image_HW.shape, rung.factor)
-    rungs = [look(predict, image_HW, factor) for factor in sorted(factors or ladder(image_HW.shape))]
+    rungs = climb(predict, image_HW, sorted(factors or ladder(image_HW.shape)))
     chosen = choose(rungs)
     best = rungs[chosen]
     parts = [(best, best.sure & (best.diameter_K < LARGE * working_diameter))]
@@ -71,6 +72,18 @@ def segment_at_best_scale(
     # A large particle that no coarser rung knows stays as the chosen rung has it: merging drops it where one does.
     parts.append((best, best.sure & (best.diameter_K >= LARGE * working_diameter)))
     return merge(parts, image_HW.shape, best.factor)
+
+
+def climb(predict: Predict, image_HW: FloatArray, factors: Sequence[float]) -> list[Rung]:
+    """Rungs from coarse to fine, until one is clearly too fine: the finest cost most."""
+    rungs: list[Rung] = []
+    for factor in factors:
+        rungs.append(look(predict, image_HW, factor))
+        last = rungs[-1]
+        too_fine = last.score_K.size >= MANY and last.share < MOST
+        if too_fine and any(rung.share >= MOST for rung in rungs):
+            break
+    return rungs
 
 
 def choose(rungs: Sequence[Rung]) -> int:

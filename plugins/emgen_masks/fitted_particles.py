@@ -45,7 +45,13 @@ class FittedParticles:
         self.report = compare(measured, sampled) | {"spacing": asdict(self._spacing)}
 
     def sample(self, n: int, shape_HW: tuple[int, int], rng: np.random.Generator) -> LabelArray:
-        return np.stack([self._mask(shape_HW, self._spacing, rng) for _ in range(n)])
+        """Masks of ``density`` times the measured counts: so many draws of the law on each."""
+        masks = []
+        for _ in range(n):
+            draws = int(self._config.density + rng.random())
+            stamps = [stamp for _ in range(draws) for stamp in self._law.draw(shape_HW, rng)]
+            masks.append(populate(shape_HW, stamps, self._spacing, rng))
+        return np.stack(masks)
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)

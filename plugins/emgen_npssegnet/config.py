@@ -48,12 +48,13 @@ class NPsSegNetConfig(StageConfig):
         "quick": {
             "encoder": SMALL_ENCODER,
             "decoder_channels": SMALL_DECODER,
-            "max_steps": 600,
+            "max_steps": 400,
             "batch": 8,
             "learning_rate": 2e-3,
             "schedule": "cosine",
             "augment": ("flip", "rotate90", "gauss-noise", "contrast"),
         },
+        "check": {"encoder": SMALL_ENCODER, "decoder_channels": (16, 8, 8), "max_steps": 3, "batch": 2},
         "paper": {"start_from": None},
     }
 

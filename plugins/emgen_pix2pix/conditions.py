@@ -126,12 +126,12 @@ class ContrastLaw:
         keep &= np.sign(contrast_K) == np.sign(np.median(contrast_K))
         return cls(diameter_K[keep], contrast_K[keep])
 
-    def draw(self, diameter_K: FloatArray, rng: np.random.Generator) -> FloatArray:
-        """(K,) diameters -> (K,) contrasts: one of the 25 nearest in log diameter, spread by a tenth."""
+    def draw(self, diameter_K: FloatArray, faintest: float, rng: np.random.Generator) -> FloatArray:
+        """(K,) diameters -> (K,) contrasts: one of the 25 nearest in size, times a factor ``faintest`` … 1.1."""
         if not self.diameter.size or not diameter_K.size:
             return np.zeros(diameter_K.size, np.float32)
         order = np.abs(np.log(self.diameter)[None] - np.log(diameter_K)[:, None]).argsort(1, kind="stable")
         near = order[:, : min(25, self.diameter.size)]
         pick = near[np.arange(len(near)), rng.integers(near.shape[1], size=len(near))]
-        drawn: FloatArray = (self.contrast[pick] * rng.normal(1.0, 0.1, len(pick))).astype(np.float32)
+        drawn: FloatArray = (self.contrast[pick] * rng.uniform(faintest, 1.1, len(pick))).astype(np.float32)
         return drawn

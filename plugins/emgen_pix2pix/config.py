@@ -28,6 +28,12 @@ class Pix2PixConfig(StageConfig):
     background_sigma: PositiveFloat = Field(
         4.0, description="px: the painted-out background shown to the generator is smoothed by this Gaussian"
     )
+    faintest: PositiveFloat = Field(
+        0.5,
+        le=1,
+        description="virtual particles have the contrast measured for their size times a factor from here to 1.1: "
+        "rough masks hold the bright particles, the stack holds fainter ones too",
+    )
     margin: NonNegativeFloat = Field(2.0, description="px around rough particles that are painted out with them")
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -38,8 +44,17 @@ class Pix2PixConfig(StageConfig):
             "patch_width": 24,
             "patch_layers": 2,
             "learning_rate": 1e-3,
-            "max_steps": 500,
+            "max_steps": 250,
             "batch": 6,
+        },
+        "check": {
+            "encoder": "tu-mobilenetv3_small_100",
+            "decoder_channels": (16, 8),
+            "discriminator": "patch",
+            "patch_width": 8,
+            "patch_layers": 1,
+            "max_steps": 3,
+            "batch": 2,
         },
         "paper": {},
     }

@@ -116,7 +116,7 @@ class Pix2Pix:
         )
         count = np.bincount(label_HW.ravel())
         diameter = np.sqrt(4 / np.pi * count[1:][count[1:] > 0]).astype(np.float32)
-        particle = particle_channels(label_HW, self.law.draw(diameter, rng))
+        particle = particle_channels(label_HW, self.law.draw(diameter, self.config.faintest, rng))
         return np.concatenate([particle, background[None], noise[None]]).astype(np.float32)
 
 

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import torch
 
 from emgen.errors import Interrupted, TrainingError
 from emgen.stages import Context
 from emgen_torchkit import state
 from emgen_torchkit.device import reproducible
+
+CHECKPOINT_EVERY_S = 20.0
 
 
 class Trainee(Protocol):
@@ -28,9 +31,7 @@ class Trainee(Protocol):
         ...
 
 
-def train(
-    trainee: Trainee, steps: int, context: Context, *, checkpoint_every_s: float = 20.0, log_every: int = 10
-) -> None:
+def train(trainee: Trainee, steps: int, context: Context, *, log_every: int = 10) -> None:
     """Runs ``steps`` steps, or those that are left when ``context.scratch`` holds a checkpoint.
 
     Each step seeds its own random numbers from (seed, index), so a resumed run takes the very steps that an
@@ -46,7 +47,7 @@ def train(
             if index % log_every == 0 or index == steps - 1:
                 context.log(index + 1, losses)
             stop = context.should_stop()
-            if checkpoint and (stop or time.monotonic() - saved > checkpoint_every_s):
+            if checkpoint and (stop or time.monotonic() - saved > CHECKPOINT_EVERY_S):
                 state.save(checkpoint, trainee.state(), step=index + 1, seed=context.seed)
                 saved = time.monotonic()
             if stop and index + 1 < steps:
@@ -54,8 +55,6 @@ def train(
 
 
 def _step(trainee: Trainee, index: int, seed: int) -> Mapping[str, float]:
-    import torch
-
     torch.manual_seed(int(np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0] >> 1))
     losses = trainee.step(index, np.random.default_rng([seed, index]))
     bad = [name for name, value in losses.items() if not math.isfinite(value)]
