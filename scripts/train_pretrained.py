@@ -3,8 +3,8 @@
     python scripts/train_pretrained.py OUT [--seed 0] [--images 6000] [--steps 4000]
 
 Each phantom is another material under another microscope. It is drawn at a random scale and resized, so that the
-network sees the noise of magnified and of reduced micrographs; bright-field phantoms are inverted, so that particles are always
-bright. The figures it prints, on phantoms of another seed, are recorded in the model's provenance.
+network sees the noise of magnified and of reduced micrographs; bright-field phantoms are inverted, so that particles
+are always bright. The figures it prints, on phantoms of another seed, are recorded in the model's provenance.
 """
 
 from __future__ import annotations
