@@ -12,6 +12,12 @@ from emgen.registration import StageConfig
 class ThresholdConfig(StageConfig):
     """Sizes and thresholds are estimated from each image; these settings bound the estimate."""
 
+    method: Literal["local", "global"] = Field(
+        "local",
+        description="`local`: spots against their own surroundings; `global`: one threshold (Otsu) for the smoothed "
+        "image, for strong particles on an even background",
+    )
+    smoothing: PositiveFloat = Field(4.0, description="`global`: standard deviation of the Gaussian before it, px")
     diameter: PositiveFloat | None = Field(None, description="typical particle diameter in px; null estimates it")
     smallest: float = Field(4.0, ge=3, description="smallest diameter looked for, px")
     largest: float = Field(160.0, gt=4, description="largest diameter looked for, px")
