@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -25,8 +26,8 @@ def expand_images(patterns: Sequence[str], base: Path = Path(), suffixes: Collec
     """The image files that files, folders and globs name, each once, in natural order.
 
     A file that is named is taken whatever its suffix; of folders (not their subfolders) and globs (``**`` descends),
-    the files with a suffix in ``suffixes``, by default all that the installed readers know. Relative patterns start
-    at ``base``. Raises ``NoImagesError`` where a pattern yields nothing.
+    the files with a suffix in ``suffixes``, by default all that the installed readers know. ``~`` and ``$VARIABLE`` are
+    expanded; relative patterns start at ``base``. Raises ``NoImagesError`` where a pattern yields nothing.
     """
     if not patterns:
         raise NoImagesError("No images were named. Give files, folders or globs, e.g. images: [micrographs/*.tif].")
@@ -43,7 +44,7 @@ def _reader_suffixes() -> set[str]:
 
 
 def _expand(pattern: str, base: Path, known: Collection[str]) -> list[Path]:
-    path = base / Path(pattern).expanduser()
+    path = base / Path(os.path.expandvars(pattern)).expanduser()
     if path.is_file():
         return [path]
     candidates = path.iterdir() if path.is_dir() else map(Path, glob.glob(str(path), recursive=True))

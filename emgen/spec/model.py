@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -141,7 +142,7 @@ class Spec(Part):
     def to_dict(self) -> dict[str, Any]:
         """Every setting as JSON values, image patterns absolute: the same run from anywhere."""
         whole = self.model_dump(mode="json")
-        return {**whole, "images": [str(self.base / Path(p).expanduser()) for p in self.images]}
+        return {**whole, "images": [str(self.base / Path(os.path.expandvars(p)).expanduser()) for p in self.images]}
 
     def to_yaml(self) -> str:
         """``to_dict`` as YAML. Loading it gives an equal spec."""

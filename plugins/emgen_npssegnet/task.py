@@ -27,9 +27,9 @@ from emgen_torchkit.schedule import set_rate, steps_per_epoch
 _BATCH = 16
 
 
-def scaled(image: Tensor) -> Tensor:
-    """[0, 1] -> about zero mean and unit deviation."""
-    return (image - 0.5) / 0.25
+def scaled(image: Tensor, inverted: bool = False) -> Tensor:
+    """[0, 1] -> about zero mean and unit deviation, particles bright."""
+    return (0.5 - image if inverted else image - 0.5) / 0.25
 
 
 class NPsSegNet:
@@ -48,6 +48,7 @@ class NPsSegNet:
             "encoder": config.encoder,
             "decoder_channels": list(config.decoder_channels),
         }
+        self.inverted = self.context.polarity == "dark"  # so that weights serve particles of either contrast
         self._net: nn.Module | None = None
 
     @property
@@ -60,7 +61,7 @@ class NPsSegNet:
         """(N, H, W) float32 in [0, 1] and (N, H, W) int32; H and W multiples of 32; N at least 2."""
         with reproducible(context.seed):
             self._start()
-        trainee = _Training(self.net, image_NHW, label_NHW, self.config, context)
+        trainee = _Training(self.net, image_NHW, label_NHW, self.config, context, self.inverted)
         train(trainee, trainee.steps, context)
         self._net = trainee.best.eval()
 
@@ -71,11 +72,13 @@ class NPsSegNet:
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         state.save(folder / "weights.safetensors", {"net": self.net})
-        (folder / "network.json").write_text(json.dumps(self.architecture, indent=1))
+        facts = {**self.architecture, "inverted": self.inverted}
+        (folder / "network.json").write_text(json.dumps(facts, indent=1))
 
     def load(self, folder: Path) -> None:
         try:
             self.architecture = json.loads((folder / "network.json").read_text())
+            self.inverted = self.architecture.pop("inverted", False)
             self._net = self._build(weights=None)
             state.load(folder / "weights.safetensors", {"net": self._net})
         except (OSError, ValueError, KeyError, RuntimeError) as error:
@@ -88,7 +91,9 @@ class NPsSegNet:
             return
         from emgen.model import model_folder
 
+        own = self.inverted
         self.load(model_folder(self.config.start_from))
+        self.inverted = own
 
     def _build(self, weights: str | None) -> nn.Module:
         net = encoder_decoder(**self.architecture, out_channels=2, weights=weights)
@@ -99,7 +104,7 @@ class NPsSegNet:
         x = torch.from_numpy(np.ascontiguousarray(image_BHW, dtype=np.float32))[:, None]
         x = nn.functional.pad(x, (0, -w % 32, 0, -h % 32), mode="replicate")
         with torch.inference_mode(), autocast(self.device, self.context.precision):
-            logits = self.net(scaled(x).to(self.device, memory_format=torch.channels_last))
+            logits = self.net(scaled(x, self.inverted).to(self.device, memory_format=torch.channels_last))
         probability: FloatArray = logits.float().softmax(1)[:, 1, :h, :w].cpu().numpy()
         return probability
 
@@ -107,8 +112,16 @@ class NPsSegNet:
 class _Training:
     """One fit: batches, loss, schedule, the best epoch."""
 
-    def __init__(self, net: nn.Module, images: Stack, labels: Stack, config: NPsSegNetConfig, context: Context) -> None:
-        self.net, self.config, self.context = net, config, context
+    def __init__(
+        self,
+        net: nn.Module,
+        images: Stack,
+        labels: Stack,
+        config: NPsSegNetConfig,
+        context: Context,
+        inverted: bool,
+    ) -> None:
+        self.net, self.config, self.context, self.inverted = net, config, context, inverted
         self.best = copy.deepcopy(net)
         self.best_loss = torch.tensor(math.inf)
         self.batches = Batches(images, labels, augmentations(config.augment, config.noise))
@@ -149,7 +162,7 @@ class _Training:
 
     def _loss(self, image_B1HW: FloatArray, class_BHW: np.ndarray) -> Tensor:
         device = self.context.device
-        x = scaled(torch.from_numpy(image_B1HW)).to(device, memory_format=torch.channels_last)
+        x = scaled(torch.from_numpy(image_B1HW), self.inverted).to(device, memory_format=torch.channels_last)
         y = torch.from_numpy(class_BHW).to(device)
         with autocast(device, self.context.precision):
             logits = self.net(x).float()

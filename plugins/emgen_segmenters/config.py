@@ -37,7 +37,11 @@ class ThresholdConfig(StageConfig):
 class NPsSegNetSegmenterConfig(StageConfig):
     """A trained model segments at the size at which its particles have the diameter that it was trained at."""
 
-    model: str = Field("pretrained", description="a model folder, a run folder, or `pretrained` (the shipped weights)")
+    model: str = Field(
+        "pretrained",
+        json_schema_extra={"format": "path"},
+        description="a model folder, a run folder, or `pretrained` (the shipped weights)",
+    )
     polarity_flip: bool = Field(
         True, description="invert the image when the model was trained on particles of the opposite contrast"
     )
@@ -56,7 +60,9 @@ class SamConfig(StageConfig):
     """Segment Anything in its automatic mode, then filters that leave the particles."""
 
     model: str = Field(
-        "facebook/sam-vit-base", description="Hugging Face id (SAM or SAM 2), or a local folder in its format"
+        "facebook/sam-vit-base",
+        json_schema_extra={"format": "path"},
+        description="Hugging Face id (SAM or SAM 2), or a local folder in its format",
     )
     points_per_side: PositiveInt = Field(32, description="prompt points along each side of a tile")
     points_per_batch: PositiveInt = Field(64, json_schema_extra={"cache": False})
