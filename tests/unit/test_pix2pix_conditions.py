@@ -82,7 +82,7 @@ def test_contrast_is_drawn_from_particles_of_like_size():
     rng = np.random.default_rng(0)
     diameter = np.concatenate([np.full(60, 8.0), np.full(60, 30.0)]).astype(np.float32)
     law = ContrastLaw(diameter, np.where(diameter < 20, 0.1, 0.5).astype(np.float32))
-    drawn = law.draw(np.array([8.0] * 50 + [30.0] * 50, np.float32), rng)
+    drawn = law.draw(np.array([8.0] * 50 + [30.0] * 50, np.float32), 0.8, rng)
     assert drawn[:50].max() < 0.2
     assert drawn[50:].min() > 0.3
 
