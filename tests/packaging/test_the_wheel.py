@@ -14,6 +14,13 @@ from environments import ROOT, Environment
 pytestmark = pytest.mark.slow
 
 SHIPPED = ("emgen", "plugins")
+NO_CODE = (
+    "emgen/report/page.html.j2",
+    "emgen/testing/template/files/pyproject.toml.tmpl",
+    "emgen_npssegnet/pretrained/model.json",
+    "emgen_npssegnet/pretrained/network.json",
+    "emgen_npssegnet/pretrained/weights.safetensors",
+)
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +37,10 @@ def tracked() -> set[str]:
 
 def test_the_wheel_holds_every_tracked_file_of_the_packages(names: set[str]) -> None:
     assert tracked() - names == set()
+
+
+def test_the_wheel_holds_the_weights_and_the_templates(names: set[str]) -> None:
+    assert set(NO_CODE) - names == set()
 
 
 def test_the_wheel_holds_only_packages_and_its_own_metadata(names: set[str]) -> None:
@@ -55,11 +66,13 @@ def test_the_metadata_says_licence_python_and_plugins(wheel: Path) -> None:
     assert "emgen = emgen.cli:main" in entry_points
 
 
-def test_the_installed_wheel_lists_its_plugins_and_none_is_broken(wheel: Path, tmp_path: Path) -> None:
+def test_the_installed_wheel_lists_its_plugins_none_broken_and_loads_its_weights(wheel: Path, tmp_path: Path) -> None:
     environment = Environment.make(tmp_path / "venv", wheel)
     where = environment.run("-c", "import emgen; print(emgen.__file__)", cwd=tmp_path)
     assert Path(where.strip()).is_relative_to(environment.folder)
     listed = json.loads(environment.run("-m", "emgen", "plugins", "list", "--json", cwd=tmp_path))
     assert listed["failures"] == []
     assert {"pix2pix", "cyclegan", "npssegnet"} <= {plugin["name"] for plugin in listed["plugins"]}
+    code = "import emgen.model as m; m.load_model('pretrained'); print(m.model_folder('pretrained'))"
+    assert Path(environment.run("-c", code, cwd=tmp_path).strip()).is_relative_to(environment.folder)
     assert "--no-plugins" in environment.run(environment.folder / "bin" / "emgen", "--help", cwd=tmp_path)
