@@ -127,14 +127,13 @@ def merge(parts: Sequence[tuple[Rung, np.ndarray]], shape_HW: tuple[int, ...], f
     """
     from scipy import ndimage as ndi
 
-    from emgen.data.resize import resize_labels, resize_to
-
     shape = (shape_HW[0], shape_HW[1])
     label, probability = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
-    native = {id(rung): resize_labels(rung.label_HW, shape) for rung, _ in parts}
+    native = {}
+    for key, rung in {id(rung): rung for rung, _ in parts}.items():
+        native[key], own = at_native_size(rung, shape)
+        np.maximum(probability, own, out=probability)
     boxes = {key: ndi.find_objects(array) for key, array in native.items()}
-    for rung in {id(rung): rung for rung, _ in parts}.values():
-        np.maximum(probability, resize_to(rung.probability_HW, shape), out=probability)
     order = [
         (float(rung.diameter_K[k] / rung.factor), -number, id(rung), int(k) + 1)
         for number, (rung, kept) in enumerate(parts)
@@ -151,3 +150,19 @@ def merge(parts: Sequence[tuple[Rung, np.ndarray]], shape_HW: tuple[int, ...], f
             count += 1
             label[box][free] = count
     return Segmentation(label_HW=label, probability_HW=probability, factor=factor)
+
+
+def at_native_size(rung: Rung, shape_HW: tuple[int, int]) -> tuple[LabelArray, FloatArray]:
+    """Labels and probability of a rung, resized; outlines follow the interpolated probability, not coarse pixels."""
+    from skimage.segmentation import expand_labels
+
+    from emgen.data.resize import resize_labels, resize_to
+
+    label = resize_labels(rung.label_HW, shape_HW)
+    if rung.factor == 1:
+        return label, rung.probability_HW
+    probability = resize_to(rung.probability_HW, shape_HW)
+    if rung.factor < 1:
+        label = expand_labels(label, distance=0.5 / rung.factor).astype(np.int32)
+        label[probability < 0.5] = 0
+    return label, probability

@@ -26,7 +26,9 @@ class Pix2PixConfig(StageConfig):
     max_steps: PositiveInt | None = Field(None, description="steps in all, the schedule fitted to them")
     batch: PositiveInt = Field(4, description="images in a step")
     background_sigma: PositiveFloat = Field(
-        4.0, description="px: the painted-out background shown to the generator is smoothed by this Gaussian"
+        1.0,
+        description="px: the painted-out background shown to the generator is smoothed by this Gaussian. 1 keeps the "
+        "support's texture, so that a network learns what is no particle; more hides particles that rough masks miss",
     )
     faintest: PositiveFloat = Field(
         0.5,
