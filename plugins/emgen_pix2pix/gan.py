@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
+from safetensors.numpy import save as as_bytes
 from torch import Tensor, nn
 
 from emgen.errors import ModelError, NoParticlesError
@@ -89,15 +90,13 @@ class Pix2Pix:
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         state.save(folder / "weights.safetensors", {"generator": self.generator})
-        save_file(
-            {
-                "background_NHW": np.stack([s.background_HW for s in self.scenes]).astype(np.float16),
-                "noise_NHW": np.stack([s.noise_HW for s in self.scenes]).astype(np.float16),
-                "diameter_K": self.law.diameter,
-                "contrast_K": self.law.contrast,
-            },
-            folder / "scenes.safetensors",
-        )
+        scenes = {
+            "background_NHW": np.stack([s.background_HW for s in self.scenes]).astype(np.float16),
+            "noise_NHW": np.stack([s.noise_HW for s in self.scenes]).astype(np.float16),
+            "diameter_K": self.law.diameter,
+            "contrast_K": self.law.contrast,
+        }
+        (folder / "scenes.safetensors").write_bytes(as_bytes(scenes))
 
     def load(self, folder: Path) -> None:
         try:

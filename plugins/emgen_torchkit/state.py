@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as as_bytes
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -29,7 +29,8 @@ def save(path: Path, parts: Mapping[str, Stateful], **facts: Any) -> None:
         _pack(name, part, tensors, meta)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".writing")
-    save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, partial, metadata=meta)
+    plain = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+    partial.write_bytes(as_bytes(plain, metadata=meta))  # safetensors' own `save_file` hides it from other users
     os.replace(partial, path)
 
 

@@ -102,6 +102,12 @@ def test_optimiser_state_survives_a_safetensors_file(tmp_path):
     assert other.optimizer.param_groups[0]["weight_decay"] == line.optimizer.param_groups[0]["weight_decay"]
 
 
+def test_weights_can_be_read_by_whom_any_new_file_can(tmp_path):
+    (tmp_path / "plain").touch()
+    state.save(tmp_path / "a.safetensors", Line().state())
+    assert (tmp_path / "a.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_the_image_pool_gives_back_older_images_about_half_of_the_time():
     pool, rng = ImagePool(4, (1, 2, 2), "cpu"), np.random.default_rng(0)
     shown = [float(pool.exchange(torch.full((1, 1, 2, 2), float(i)), rng)[0, 0, 0, 0]) for i in range(200)]
