@@ -44,7 +44,7 @@ def train(trainee: Trainee, steps: int, context: Context, *, log_every: int = 10
     with reproducible(context.seed):
         for index in range(done, steps):
             losses = _step(trainee, index, context.seed)
-            if index % log_every == 0 or index == steps - 1:
+            if index == 0 or (index + 1) % log_every == 0 or index == steps - 1:
                 context.log(index + 1, losses)
             stop = context.should_stop()
             if checkpoint and (stop or time.monotonic() - saved > CHECKPOINT_EVERY_S):
