@@ -98,8 +98,8 @@ def demo(out: Path, *, seed: int = 0, progress: bool = True, host: Host | None =
 def _train_on_truth(run: Run, micrographs: Micrographs, parts: Parts, truth: list[LabelArray]) -> Artifact:
     """The same network on the crops of subset 1 and 2, with their exact labels."""
     images, labels = _true_crops(run, micrographs, parts, truth)
-    diameter = float(parts.artifact.facts["working_diameter"])
-    brought = run.bring(images, labels, diameter, label="exact truth")
+    scale = {name: parts.artifact.facts[name] for name in ("working_diameter", "factors")}
+    brought = run.bring(images, labels, scale, label="exact truth")
     return run.train_downstream(*brought, label="on exact truth")
 
 

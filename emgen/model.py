@@ -17,7 +17,7 @@ import numpy as np
 
 from emgen.errors import ModelError
 from emgen.registration import StagePlugin
-from emgen.stages import Context, DownstreamTask, FloatArray, LabelArray, Polarity
+from emgen.stages import Context, DownstreamTask, FloatArray, LabelArray, Polarity, RoughSegmenter
 
 if TYPE_CHECKING:
     from emgen.host import Host
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 FORMAT = 1
 INFO = "model.json"
 PRETRAINED = "pretrained"
+ENOUGH = 5
+"""Fewer rough particles than this say too little about a micrograph's scale (as in ``emgen.engine.scale``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +86,13 @@ def save_model(
     polarity: Polarity,
     working_diameter: float,
     provenance: Mapping[str, Any],
+    scale: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes a model folder.
+
+    ``scale``: how micrographs were brought to the working scale in training, done again in prediction: ``segmenter`` and
+    ``config`` of the rough segmenter, and ``factors``, the least, median and greatest factor. ``None``: the model finds
+    the scale itself, which only one that was trained at many scales can.
 
     ``provenance`` is recorded as it is; its ``simulated`` says whether simulated images had a part in the weights.
     """
@@ -97,6 +104,7 @@ def save_model(
         "modality": modality,
         "polarity": polarity,
         "working_diameter": working_diameter,
+        "scale": dict(scale) if scale else None,
         "simulated": bool(provenance.get("simulated", False)),
         "provenance": dict(provenance),
     }
@@ -125,14 +133,24 @@ def load_model(ref: str | Path, *, host: Host | None = None, device: str = "auto
     assert isinstance(registered.plugin, StagePlugin)
     task = registered.create(registered.plugin.config(**info["config"]), context)
     task.load(folder)
-    return Model(task, info)
+    return Model(task, info, _scale_finder(info, host, context))
+
+
+def _scale_finder(info: Mapping[str, Any], host: Host, context: Context) -> RoughSegmenter | None:
+    """The rough segmenter that brought the micrographs to the working scale in training."""
+    if not info.get("scale"):
+        return None
+    registered = host.find("rough_segmenter", info["scale"]["segmenter"])
+    assert isinstance(registered.plugin, StagePlugin)
+    finder: RoughSegmenter = registered.create(registered.plugin.config(**info["scale"]["config"]), context)
+    return finder
 
 
 class Model:
     """A trained task that knows the particle size it works at."""
 
-    def __init__(self, task: DownstreamTask, info: dict[str, Any]) -> None:
-        self.task, self.info = task, info
+    def __init__(self, task: DownstreamTask, info: dict[str, Any], finder: RoughSegmenter | None = None) -> None:
+        self.task, self.info, self.finder = task, info, finder
         self.modality: str = info["modality"]
         self.polarity: Polarity = info["polarity"]
         self.working_diameter: float = info["working_diameter"]
@@ -140,12 +158,27 @@ class Model:
     def segment(self, image_HW: FloatArray, factors: tuple[float, ...] | None = None) -> Segmentation:
         """(H, W) float32 in [0, 1] of any size -> instances and probability of the same size.
 
-        The micrograph is segmented at several sizes (or at the ``factors`` given), and the size is taken at which the
-        particles found have the diameter that the model was trained at.
+        The micrograph is resized as those were that the model was trained on: by the particles that the rough segmenter
+        finds in it. A model that was trained at many scales finds the best itself. ``factors`` goes over both.
         """
         from emgen.multiscale import segment_at_best_scale
 
-        return segment_at_best_scale(self.probability, np.asarray(image_HW, np.float32), self.working_diameter, factors)
+        image_HW = np.asarray(image_HW, np.float32)
+        if factors is None and self.finder is not None:
+            factors = (self.factor(image_HW),)
+        return segment_at_best_scale(self.probability, image_HW, self.working_diameter, factors)
+
+    def factor(self, image_HW: FloatArray) -> float:
+        """Working scale over the micrograph's own, by its rough particles; the stack's median where they are few."""
+        from emgen.particles import equivalent_diameters, typical_diameter
+
+        assert self.finder is not None
+        least, median, greatest = self.info["scale"]["factors"]
+        rough_HW = self.finder.segment(image_HW[None])[0]
+        typical = float(typical_diameter(rough_HW))
+        if len(equivalent_diameters(rough_HW)) < ENOUGH or not np.isfinite(typical):
+            return float(median)
+        return float(np.clip(self.working_diameter / typical, least, greatest))
 
     def probability(self, image_HW: FloatArray) -> FloatArray:
         """(H, W) at the working scale -> (H, W) probability, tiled with blended overlap."""

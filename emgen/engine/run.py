@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
+from typing import Any
 
 from emgen.artifacts import Artifact, StackRef
 from emgen.engine import steps_bring, steps_data, steps_score, steps_split, steps_train, steps_virtual
@@ -48,9 +50,9 @@ class Run:
     def train_downstream(self, images: StackRef, labels: StackRef, *, label: str = "downstream_task") -> Artifact:
         return steps_train.train_downstream(self.bench, images, labels, label=label)
 
-    def bring(self, images: Stack, labels: Stack, working_diameter: float, *, label: str) -> tuple[StackRef, StackRef]:
+    def bring(self, images: Stack, labels: Stack, scale: Mapping[str, Any], *, label: str) -> tuple[StackRef, StackRef]:
         """Images and labels from elsewhere (exact truth, hand labels) as an artifact, known by their contents."""
-        return steps_bring.bring(self.bench, images, labels, working_diameter, label=label)
+        return steps_bring.bring(self.bench, images, labels, scale, label=label)
 
     def keep(self, model: Artifact) -> Artifact:
         """Makes this model the run's own: a copy in ``model/``, there as soon as it is trained."""

@@ -17,16 +17,20 @@ from emgen.stages import Context, Stack
 
 
 def bring(
-    bench: Bench, images: Stack, labels: Stack, working_diameter: float, *, label: str
+    bench: Bench, images: Stack, labels: Stack, scale: Mapping[str, Any], *, label: str
 ) -> tuple[StackRef, StackRef]:
-    """(N, H, W) images in [0, 1] and their labels, at the working scale. Raises ``DataError`` when they do not pair."""
+    """(N, H, W) images in [0, 1] and their labels, at the working scale, which ``scale`` describes.
+
+    ``scale``: ``working_diameter`` in px and, where known, ``factors`` (see ``emgen.model.save_model``). Raises
+    ``DataError`` when images and labels do not pair.
+    """
     if tuple(images.shape) != tuple(labels.shape):
         raise DataError(f"{label}: images of shape {images.shape} and labels of shape {labels.shape} do not pair")
 
     def produce(draft: Draft, context: Context) -> Mapping[str, Any]:
         write_stack(draft.folder / "image", images, np.float32)
         write_stack(draft.folder / "label", labels, np.int32)
-        return {"working_diameter": working_diameter}
+        return scale
 
     artifact = bench.perform(
         Step(
@@ -34,7 +38,7 @@ def bring(
             kind="crops",
             slot="brought",
             maker=core_maker(1, "emgen.engine.steps_bring"),
-            settings={"working_diameter": working_diameter},
+            settings={"scale": dict(scale)},
             input_keys={"image": _digest(images, np.float32), "label": _digest(labels, np.int32)},
             produce=produce,
         )

@@ -33,7 +33,8 @@ def split(bench: Bench, micrographs: Micrographs, rough: RoughLabels, *, label: 
         plan = _plan(bench, micrographs, rough, scale, context.seed)
         counts = _cut_all(draft, context, micrographs, rough, plan, scale, bench)
         write_json(draft.folder / "split.json", {**plan.to_dict(), "scale": scale.to_dict(), "crops": counts})
-        return {"working_diameter": scale.working_diameter}
+        factors = [float(f(scale.factors)) for f in (np.min, np.median, np.max)]
+        return {"working_diameter": scale.working_diameter, "factors": factors}
 
     parts = Parts(
         bench.perform(

@@ -85,6 +85,12 @@ def _save_model(bench: Bench, draft: Draft, stage: Any, chosen: Chosen, inputs: 
     facts = {name: value for artifact in inputs for name, value in artifact.facts.items()}
     if "working_diameter" not in facts:
         raise ModelError("the training data do not say how large their particles are (fact working_diameter)")
+    finder = bench.chosen("rough_segmenter")
+    scale = {
+        "segmenter": finder.plugin.name,
+        "config": finder.config.model_dump(mode="json"),
+        "factors": facts.get("factors"),
+    }
     save_model(
         folder,
         stage,
@@ -93,6 +99,7 @@ def _save_model(bench: Bench, draft: Draft, stage: Any, chosen: Chosen, inputs: 
         modality=bench.spec.modality,
         polarity=bench.polarity,
         working_diameter=float(facts["working_diameter"]),
+        scale=scale if facts.get("factors") else None,
         provenance={
             "key": draft.recipe.key,
             "recipe": draft.recipe.document,

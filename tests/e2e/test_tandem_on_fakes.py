@@ -557,7 +557,7 @@ def test_the_downstream_task_trains_on_other_data_through_the_same_store(
         parts = outcome.parts
         rough = run.train_downstream(parts.subset1_images, parts.subset1_labels, label="on rough masks")
         first = run.train_downstream(outcome.first, outcome.masks, label="on 1st generation")
-        truth = run.bring(outcome.first.open(), outcome.masks.open(), 8.0, label="truth")
+        truth = run.bring(outcome.first.open(), outcome.masks.open(), {"working_diameter": 8.0}, label="truth")
         ceiling = run.train_downstream(*truth, label="on truth")
     assert len({outcome.model.key, rough.key, first.key, ceiling.key}) == 4
     assert {"on rough masks", "on 1st generation", "on truth"} <= set(made(tmp_path / "run"))
