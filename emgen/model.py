@@ -91,8 +91,8 @@ def save_model(
     """Writes a model folder.
 
     ``scale``: how micrographs were brought to the working scale in training, done again in prediction: ``segmenter``
-    and ``config`` of the rough segmenter, and ``factors``, the least, median and greatest factor. ``None``: the model finds
-    the scale itself, which only one that was trained at many scales can.
+    and ``config`` of the rough segmenter, and ``factors``, the least, median and greatest factor. ``None``: the model
+    finds the scale itself, which only one that was trained at many scales can.
 
     ``provenance`` is recorded as it is; its ``simulated`` says whether simulated images had a part in the weights.
     """
