@@ -41,7 +41,7 @@ SPEC: Mapping[str, Any] = {
     "modality": "haadf-stem",
     "preset": "quick",
     "allow_simulated_weights": False,
-    "data": {"crop": 96, "working_diameter": DIAMETER, "crops_per_micrograph": 16},
+    "data": {"crop": 96, "working_diameter": DIAMETER, "crops_per_micrograph": 16, "scale": "stack"},
     "split": {"by": "micrograph", "subset1": 8, "held_out": 0.1},
     "virtual": {"images": 320},
     "rough_segmenter": "threshold",
