@@ -73,6 +73,7 @@ def test_the_paper_preset_of_a_spec_trains_from_nothing_on_512_px():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2400)  # two steps of 512 px at full width take minutes on two cores
 @pytest.mark.parametrize("stage", ["pix2pix", "cyclegan", "npssegnet"])
 def test_two_steps_of_each_stage_run_at_paper_size(stage):
     from emgen.stages import Context
