@@ -46,7 +46,7 @@ SPEC: Mapping[str, Any] = {
     "virtual": {"images": 320},
     "rough_segmenter": "threshold",
     "mask_sampler": "fitted-particles",
-    "morphology_gan": {"uses": "pix2pix", "max_steps": 120, "background_sigma": 4.0},  # rough masks miss many
+    "morphology_gan": {"uses": "pix2pix", "max_steps": 160, "background_sigma": 2.0},  # rough masks miss many
     "contrast_gan": {"uses": "cyclegan", "max_steps": 120},
     "downstream_task": {
         "uses": "npssegnet",

@@ -170,6 +170,7 @@ class Model:
 
     def factor(self, image_HW: FloatArray) -> float:
         """Working scale over the micrograph's own, by its rough particles; the stack's median where they are few."""
+        from emgen.data.resize import worthwhile
         from emgen.particles import equivalent_diameters, typical_diameter
 
         assert self.finder is not None
@@ -178,7 +179,7 @@ class Model:
         typical = float(typical_diameter(rough_HW))
         if len(equivalent_diameters(rough_HW)) < ENOUGH or not np.isfinite(typical):
             return float(median)
-        return float(np.clip(self.working_diameter / typical, least, greatest))
+        return worthwhile(float(np.clip(self.working_diameter / typical, least, greatest)))
 
     def probability(self, image_HW: FloatArray) -> FloatArray:
         """(H, W) at the working scale -> (H, W) probability, tiled with blended overlap."""

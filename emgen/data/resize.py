@@ -6,6 +6,18 @@ import numpy as np
 
 from emgen.stages import FloatArray, LabelArray
 
+SAME_SIZE = 1.15
+"""Up to this ratio two particle sizes count as equal: no network minds, but each resizing smooths the noise away."""
+
+
+def worthwhile(factor: float) -> float:
+    """The factor, or 1 where resizing by it changes little but the noise.
+
+    >>> worthwhile(1.1), worthwhile(0.5)
+    (1.0, 0.5)
+    """
+    return 1.0 if 1 / SAME_SIZE <= factor <= SAME_SIZE else factor
+
 
 def scaled_shape(shape_HW: tuple[int, int], factor: float) -> tuple[int, int]:
     """Shape of an image after ``resize_image``; no side falls under one pixel.

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from emgen.data.resize import worthwhile
 from emgen.engine.handles import Micrographs, RoughLabels
 from emgen.errors import DataError, NoParticlesError
 from emgen.particles import equivalent_diameters, typical_diameter
@@ -74,7 +75,7 @@ def _factor(mode: str, count: int, own: float | None, stack: float, working_diam
         return 1.0
     use_own = mode == "per-micrograph" and own is not None and count >= ENOUGH
     diameter = own if use_own and own is not None else stack
-    return float(np.clip(working_diameter / diameter, *FACTORS))
+    return worthwhile(float(np.clip(working_diameter / diameter, *FACTORS)))
 
 
 def check_polarity(micrographs: Micrographs, rough: RoughLabels, polarity: Polarity) -> None:

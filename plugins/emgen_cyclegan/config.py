@@ -23,10 +23,19 @@ class CycleGanConfig(StageConfig):
     discriminator: Literal["patch", "unet++"] = "patch"
     patch_width: PositiveInt = Field(64, description="width of the PatchGAN")
     patch_layers: PositiveInt = Field(3, description="depth of the PatchGAN; three give patches of 70 px")
+    detail: NonNegativeFloat = Field(
+        0.0,
+        description="the discriminator also sees the image's fine structure, so many times as strong: it then judges "
+        "noise and texture within few steps. 0 shows it the image alone, as the papers do",
+    )
     cycle_weight: NonNegativeFloat = Field(10.0, description="λ of the cycle loss")
     identity_weight: NonNegativeFloat = Field(0.5, description="identity loss, in units of the cycle loss")
     pool: NonNegativeInt = Field(50, description="images kept to show the discriminators again")
     learning_rate: PositiveFloat = Field(2e-4, description="of Adam, both networks")
+    judge_rate: PositiveFloat = Field(
+        1.0,
+        description="factor of the discriminators' learning rate; more than 1 when steps are few (Heusel et al. 2017)",
+    )
     betas: tuple[float, float] = Field((0.5, 0.999), description="of Adam")
     epochs: PositiveInt = Field(100, description="passes at the full rate")
     decay_epochs: NonNegativeInt = Field(50, description="epochs after these in which the rate falls to zero")
@@ -39,7 +48,9 @@ class CycleGanConfig(StageConfig):
             "generator_blocks": 3,
             "patch_width": 24,
             "patch_layers": 2,
+            "detail": 4.0,
             "learning_rate": 5e-4,
+            "judge_rate": 4.0,
             "max_steps": 200,
             "batch": 2,
         },

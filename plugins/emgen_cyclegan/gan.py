@@ -16,7 +16,7 @@ from emgen_cyclegan.config import CycleGanConfig
 from emgen_torchkit import state
 from emgen_torchkit.adversarial import ImagePool, discriminator, verdict_loss
 from emgen_torchkit.device import autocast, reproducible
-from emgen_torchkit.images import dihedral, pad_to_multiple, to_image, to_tensor
+from emgen_torchkit.images import flip, pad_to_multiple, to_image, to_tensor
 from emgen_torchkit.loop import train
 from emgen_torchkit.networks import ResNetGenerator, encoder_decoder, initialise, zero_last_convolution
 from emgen_torchkit.schedule import flat_then_linear, set_rate, steps_per_epoch
@@ -115,6 +115,7 @@ class _Training:
             layers=c.patch_layers,
             encoder=c.encoder,
             decoder_channels=c.decoder_channels,
+            detail=c.detail,
         )
 
     def state(self) -> Mapping[str, state.Stateful]:
@@ -133,7 +134,7 @@ class _Training:
     def step(self, index: int, rng: np.random.Generator) -> Mapping[str, float]:
         rate = self.config.learning_rate * flat_then_linear(index, self.flat, self.steps - self.flat)
         set_rate(self.translating, rate)
-        set_rate(self.judging, rate)
+        set_rate(self.judging, rate * self.config.judge_rate)
         source, target = self._draw(self.source, rng), self._draw(self.target, rng)
         with autocast(self.context.device, self.context.precision):
             losses, fakes = self._translate(source, target)
@@ -142,13 +143,11 @@ class _Training:
         return {name: float(value.detach()) for name, value in (losses | judged).items()}
 
     def _draw(self, stack: Stack, rng: np.random.Generator) -> Tensor:
-        """A batch of distinct images, flipped and (when square) turned at random."""
+        """A batch of distinct images, flipped at random."""
         chosen = rng.choice(len(stack), self.config.batch, replace=len(stack) < self.config.batch)
-        images = [np.asarray(stack[int(i)], np.float32) for i in chosen]
-        square = images[0].shape[0] == images[0].shape[1]
-        codes = rng.integers(8, size=len(images)) if square else 4 * rng.integers(2, size=len(images))
-        turned = np.stack([dihedral(image, int(code)) for image, code in zip(images, codes, strict=True)])
-        return to_tensor(turned, self.context.device)[:, None]
+        codes = rng.integers(4, size=len(chosen))
+        images = [flip(np.asarray(stack[int(i)], np.float32), int(c)) for i, c in zip(chosen, codes, strict=True)]
+        return to_tensor(np.stack(images), self.context.device)[:, None]
 
     def _translate(self, source: Tensor, target: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         c, l1 = self.config, nn.functional.l1_loss

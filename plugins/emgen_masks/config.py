@@ -38,7 +38,7 @@ class FittedParticlesConfig(StageConfig):
     trials: PositiveInt = Field(24, description="settings of the spacing that are compared with the measured distances")
     check_masks: PositiveInt = Field(100, description="masks sampled for the distances reported in fit.json")
 
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {"density": 2.0}, "paper": {}}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {"density": 1.5}, "paper": {}}
 
 
 class ShapeBankConfig(StageConfig):

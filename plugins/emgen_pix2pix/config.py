@@ -18,6 +18,11 @@ class Pix2PixConfig(StageConfig):
     discriminator: Literal["unet++", "patch"] = Field("unet++", description="verdict per pixel, or PatchGAN")
     patch_width: PositiveInt = Field(64, description="width of the PatchGAN")
     patch_layers: PositiveInt = Field(3, description="depth of the PatchGAN; three give patches of 70 px")
+    detail: NonNegativeFloat = Field(
+        0.0,
+        description="the discriminator also sees the image's fine structure, so many times as strong: it then judges "
+        "noise and texture within few steps. 0 shows it the image alone, as the papers do",
+    )
     l1_weight: NonNegativeFloat = Field(10.0, description="λ of the L1 loss beside the least-squares GAN loss")
     learning_rate: PositiveFloat = Field(2e-4, description="of Adam, both networks")
     betas: tuple[float, float] = Field((0.5, 0.999), description="of Adam")
@@ -31,7 +36,7 @@ class Pix2PixConfig(StageConfig):
         "support's texture, so that a network learns what is no particle; more hides particles that rough masks miss",
     )
     faintest: PositiveFloat = Field(
-        0.5,
+        0.7,
         le=1,
         description="virtual particles have the contrast measured for their size times a factor from here to 1.1: "
         "rough masks hold the bright particles, the stack holds fainter ones too",
@@ -45,6 +50,7 @@ class Pix2PixConfig(StageConfig):
             "discriminator": "patch",
             "patch_width": 24,
             "patch_layers": 2,
+            "detail": 4.0,
             "learning_rate": 1e-3,
             "max_steps": 250,
             "batch": 6,

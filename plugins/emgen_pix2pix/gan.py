@@ -18,7 +18,7 @@ from emgen_pix2pix.config import Pix2PixConfig
 from emgen_torchkit import state
 from emgen_torchkit.adversarial import discriminator, verdict_loss
 from emgen_torchkit.device import autocast, reproducible
-from emgen_torchkit.images import dihedral, pad_to_multiple
+from emgen_torchkit.images import flip, pad_to_multiple
 from emgen_torchkit.loop import train
 from emgen_torchkit.networks import encoder_decoder, zero_last_convolution
 from emgen_torchkit.schedule import flat_then_linear, set_rate, steps_per_epoch
@@ -75,7 +75,7 @@ class Pix2Pix:
         self.generator.eval()
 
     def generate(self, label_NHW: Stack, rng: np.random.Generator) -> FloatArray:
-        """(N, H, W) int32 -> (N, H, W) float32 in [0, 1]; scenes drawn from subset 1, turned and flipped."""
+        """(N, H, W) int32 -> (N, H, W) float32 in [0, 1]; scenes drawn from subset 1 and flipped."""
         if not self.scenes:
             raise ModelError("pix2pix: neither trained nor loaded yet; call `fit` or `load` first")
         self.generator.eval()
@@ -109,9 +109,9 @@ class Pix2Pix:
         self.law = ContrastLaw(stored["diameter_K"], stored["contrast_K"])
 
     def _condition(self, label_HW: np.ndarray, rng: np.random.Generator) -> FloatArray:
-        drawn, code = self.scenes[int(rng.integers(len(self.scenes)))], int(rng.integers(8))
+        drawn, code = self.scenes[int(rng.integers(len(self.scenes)))], int(rng.integers(4))
         background, noise = (
-            _fit_shape(dihedral(part, code), label_HW.shape) for part in (drawn.background_HW, drawn.noise_HW)
+            _fit_shape(flip(part, code), label_HW.shape) for part in (drawn.background_HW, drawn.noise_HW)
         )
         count = np.bincount(label_HW.ravel())
         diameter = np.sqrt(4 / np.pi * count[1:][count[1:] > 0]).astype(np.float32)
@@ -149,6 +149,7 @@ class _Training:
                 layers=config.patch_layers,
                 encoder=config.encoder,
                 decoder_channels=config.decoder_channels,
+                detail=config.detail,
             ).to(context.device)
         self.optimizers = {
             name: torch.optim.Adam(net.parameters(), lr=config.learning_rate, betas=config.betas)
@@ -177,14 +178,12 @@ class _Training:
         return judged | self._update_generator(condition, real, fake)
 
     def _batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Pairs, each flipped and turned alike (square crops only are turned)."""
+        """Pairs, each flipped alike."""
         images, device = self.images_N1HW, self.context.device
         chosen = rng.choice(len(images), self.config.batch, replace=len(images) < self.config.batch)
-        square = images.shape[-1] == images.shape[-2]
-        codes = rng.integers(8, size=len(chosen)) if square else 4 * rng.integers(2, size=len(chosen))
+        codes = rng.integers(4, size=len(chosen))
         pairs = [
-            (dihedral(self.conditions_NCHW[i], int(c)), dihedral(images[i], int(c)))
-            for i, c in zip(chosen, codes, strict=True)
+            (flip(self.conditions_NCHW[i], int(c)), flip(images[i], int(c))) for i, c in zip(chosen, codes, strict=True)
         ]
         condition, real = (torch.from_numpy(np.stack(part)).to(device) for part in zip(*pairs, strict=True))
         return condition, real

@@ -26,7 +26,10 @@ def pad_to_multiple(x_BCHW: Tensor, multiple: int) -> Tensor:
     return torch.nn.functional.pad(x_BCHW, (0, -w % multiple, 0, -h % multiple), mode="replicate")
 
 
-def dihedral(image_HW: np.ndarray, code: int) -> np.ndarray:
-    """One of the eight flips and quarter turns (``code`` 0 … 7) of the last two axes; sides swap for odd turns."""
-    turned = np.rot90(image_HW, code % 4, axes=(-2, -1))
-    return turned[..., ::-1] if code >= 4 else turned
+def flip(image: np.ndarray, code: int) -> np.ndarray:
+    """One of the four flips (``code`` 0 … 3) of the last two axes: bit 0 left and right, bit 1 up and down.
+
+    No quarter turns: noise and jitter of a scanned image run along its lines, and turned they run across.
+    """
+    image = image[..., ::-1] if code & 1 else image
+    return image[..., ::-1, :] if code & 2 else image

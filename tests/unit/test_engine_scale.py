@@ -54,6 +54,14 @@ def test_a_stack_can_be_resized_by_one_factor(tmp_path: Path) -> None:
     assert scale.factors[0] == pytest.approx(0.7, rel=0.05)
 
 
+def test_a_micrograph_of_about_the_right_scale_keeps_its_noise(tmp_path: Path) -> None:
+    scale = measure_scale(
+        rough_of(tmp_path, [discs(6.6, 9), discs(7.4, 9), discs(10, 9)]), NAMES, "per-micrograph", 14.0
+    )
+    assert scale.factors[:2] == (1.0, 1.0)
+    assert scale.factors[2] == pytest.approx(0.7, rel=0.05)
+
+
 def test_native_scale_keeps_the_particles_as_large_as_they_are(tmp_path: Path) -> None:
     scale = measure_scale(rough_of(tmp_path, [discs(10, 9)] * 3), NAMES, "native", 14.0)
     assert scale.factors == (1.0, 1.0, 1.0)

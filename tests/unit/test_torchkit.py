@@ -12,8 +12,8 @@ torch = pytest.importorskip("torch")
 from emgen.errors import Interrupted, TrainingError  # noqa: E402
 from emgen.stages import Context  # noqa: E402
 from emgen_torchkit import state  # noqa: E402
-from emgen_torchkit.adversarial import ImagePool  # noqa: E402
-from emgen_torchkit.images import dihedral, to_image, to_tensor  # noqa: E402
+from emgen_torchkit.adversarial import ImagePool, WithDetail  # noqa: E402
+from emgen_torchkit.images import flip, to_image, to_tensor  # noqa: E402
 from emgen_torchkit.loop import train  # noqa: E402
 
 
@@ -116,13 +116,32 @@ def test_the_image_pool_gives_back_older_images_about_half_of_the_time():
     assert shown[:4] == [0, 1, 2, 3]
 
 
-def test_all_eight_turns_differ_and_keep_the_pixels():
-    image = np.arange(9.0).reshape(3, 3)
-    turned = [dihedral(image, code) for code in range(8)]
-    assert len({a.tobytes() for a in map(np.ascontiguousarray, turned)}) == 8
-    assert all(sorted(a.ravel()) == sorted(image.ravel()) for a in turned)
+def test_the_four_flips_differ_and_leave_every_line_a_line():
+    image = np.arange(6.0).reshape(2, 3)
+    flipped = [flip(image, code) for code in range(4)]
+    assert len({a.tobytes() for a in map(np.ascontiguousarray, flipped)}) == 4
+    assert all({tuple(sorted(line)) for line in a} == {(0, 1, 2), (3, 4, 5)} for a in flipped)
 
 
 def test_images_survive_the_way_to_a_tensor_and_back():
     image = np.random.default_rng(0).random((2, 5, 7), dtype=np.float32)
     np.testing.assert_allclose(to_image(to_tensor(image, "cpu")), image, atol=1e-6)
+
+
+def test_a_discriminator_can_be_shown_the_fine_structure_of_the_image_it_judges():
+    seen = []
+
+    class Spy(torch.nn.Module):
+        def forward(self, x):
+            seen.append(x)
+            return x
+
+    ramp = torch.linspace(-1, 1, 32).expand(1, 1, 32, 32)
+    spike = ramp.clone()
+    spike[0, 0, 16, 16] += 0.1
+    condition = torch.zeros(1, 2, 32, 32)
+    WithDetail(Spy(), gain=4.0)(torch.cat([condition, spike], 1))
+    assert seen[0].shape == (1, 4, 32, 32)
+    detail = seen[0][0, 3]
+    assert float(detail[16, 16]) == pytest.approx(4 * 0.1 * (1 - 1 / 81), abs=1e-5)  # the ramp is gone
+    assert float(detail[4:12, 4:12].abs().max()) < 1e-5
