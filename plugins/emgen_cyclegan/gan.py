@@ -143,11 +143,16 @@ class _Training:
         return {name: float(value.detach()) for name, value in (losses | judged).items()}
 
     def _draw(self, stack: Stack, rng: np.random.Generator) -> Tensor:
-        """A batch of distinct images, flipped at random."""
+        """A batch of distinct images, flipped at random and dithered by up to half a grey level of 8 bit.
+
+        Without dither the discriminators would tell a micrograph by its grey levels, and a flat crop (vacuum) would give
+        every instance normalisation a variance of zero, whose gradients multiply to infinity over a cycle.
+        """
         chosen = rng.choice(len(stack), self.config.batch, replace=len(stack) < self.config.batch)
         codes = rng.integers(4, size=len(chosen))
         images = [flip(np.asarray(stack[int(i)], np.float32), int(c)) for i, c in zip(chosen, codes, strict=True)]
-        return to_tensor(np.stack(images), self.context.device)[:, None]
+        dithered = np.stack(images) + rng.uniform(-0.5 / 255, 0.5 / 255, (len(images), *images[0].shape))
+        return to_tensor(dithered, self.context.device)[:, None]
 
     def _translate(self, source: Tensor, target: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         c, l1 = self.config, nn.functional.l1_loss
