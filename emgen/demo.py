@@ -47,7 +47,7 @@ SPEC: Mapping[str, Any] = {
     "rough_segmenter": "threshold",
     "mask_sampler": "fitted-particles",
     "morphology_gan": {"uses": "pix2pix", "max_steps": 160, "background_sigma": 2.0},  # rough masks miss many
-    "contrast_gan": {"uses": "cyclegan", "max_steps": 120},
+    "contrast_gan": {"uses": "cyclegan", "max_steps": 150, "cycle_weight": 2.0, "identity_weight": 0.2},
     "downstream_task": {
         "uses": "npssegnet",
         "start_from": None,

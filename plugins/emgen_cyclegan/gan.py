@@ -145,8 +145,8 @@ class _Training:
     def _draw(self, stack: Stack, rng: np.random.Generator) -> Tensor:
         """A batch of distinct images, flipped at random and dithered by up to half a grey level of 8 bit.
 
-        Without dither the discriminators would tell a micrograph by its grey levels, and a flat crop (vacuum) would give
-        every instance normalisation a variance of zero, whose gradients multiply to infinity over a cycle.
+        Without dither the discriminators would tell a micrograph by its grey levels, and in a flat crop (vacuum) every
+        instance normalisation would meet a variance of zero: over a cycle, gradients multiply to infinity.
         """
         chosen = rng.choice(len(stack), self.config.batch, replace=len(stack) < self.config.batch)
         codes = rng.integers(4, size=len(chosen))

@@ -7,10 +7,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from emgen.stages import Context  # noqa: E402
 from emgen_cyclegan.config import CycleGanConfig  # noqa: E402
 from emgen_cyclegan.gan import CycleGan  # noqa: E402
-
-from emgen.stages import Context  # noqa: E402
 
 
 @pytest.mark.parametrize("seed", [1, 2])
