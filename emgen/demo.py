@@ -53,7 +53,7 @@ SPEC: Mapping[str, Any] = {
         "start_from": None,
         "encoder": "resnet18",
         "decoder_channels": [32, 24, 16],
-        "max_steps": 300,
+        "max_steps": 250,
         "batch": 4,
         "learning_rate": 1e-3,
     },
