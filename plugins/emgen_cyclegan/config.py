@@ -59,6 +59,7 @@ class CycleGanConfig(StageConfig):
             "generator_blocks": 1,
             "patch_width": 4,
             "patch_layers": 1,
+            "detail": 4.0,
             "max_steps": 3,
             "batch": 2,
         },

@@ -61,6 +61,7 @@ class Pix2PixConfig(StageConfig):
             "discriminator": "patch",
             "patch_width": 8,
             "patch_layers": 1,
+            "detail": 4.0,
             "max_steps": 3,
             "batch": 2,
         },

@@ -40,11 +40,13 @@ def train(trainee: Trainee, steps: int, context: Context, *, log_every: int = 10
     checkpoint = context.scratch / "checkpoint.safetensors" if context.scratch else None
     done = _resume(trainee, checkpoint, context.seed)
     context.plan(steps)
-    saved = time.monotonic()
+    saved, usual = time.monotonic(), None
     with reproducible(context.seed):
         for index in range(done, steps):
             losses = _step(trainee, index, context.seed)
-            if index == 0 or (index + 1) % log_every == 0 or index == steps - 1:
+            usual = losses.keys() if usual is None else usual & losses.keys()
+            rare = losses.keys() - usual  # a validation loss comes once an epoch, at a step of its own
+            if index == 0 or (index + 1) % log_every == 0 or index == steps - 1 or rare:
                 context.log(index + 1, losses)
             stop = context.should_stop()
             if checkpoint and (stop or time.monotonic() - saved > CHECKPOINT_EVERY_S):

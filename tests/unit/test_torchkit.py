@@ -91,6 +91,17 @@ def test_losses_are_logged_with_the_number_of_steps_planned():
     assert logged == [1, 10, 20, 25]
 
 
+def test_a_loss_that_comes_now_and_then_is_never_left_out_of_the_log():
+    class Validated(_NoInit):
+        def step(self, index, rng):
+            return {"loss": 1.0} | ({"validation loss": 2.0} if (index + 1) % 8 == 0 else {})
+
+    logged = {}
+    train(Validated(), 25, Context(log=logged.__setitem__), log_every=10)
+    assert sorted(logged) == [1, 8, 10, 16, 20, 24, 25]
+    assert [step for step, losses in logged.items() if "validation loss" in losses] == [8, 16, 24]
+
+
 def test_optimiser_state_survives_a_safetensors_file(tmp_path):
     line = Line()
     train(line, 5, Context())
