@@ -85,7 +85,7 @@ def demo(out: Path, *, seed: int = 0, progress: bool = True, host: Host | None =
             "rough": run.train_downstream(
                 outcome.parts.subset1_images, outcome.parts.subset1_labels, label="rough only"
             ),
-            "first": run.train_downstream(outcome.first, outcome.masks, label="1st generation"),
+            "first": run.train_downstream(outcome.first.images, outcome.first.labels, label="1st generation"),
             "second": outcome.model,
             "truth": _train_on_truth(run, outcome.micrographs, outcome.parts, [p.label_HW for p in training]),
         }

@@ -57,6 +57,20 @@ class RoughLabels:
 
 
 @dataclass(frozen=True)
+class Generation:
+    """Virtual images that pair with their labels one to one: what a GAN stage and the gate after it hand on.
+
+    ``images`` (N, H, W) float32 in [0, 1], ``labels`` (N, H, W) int32 instances.
+    """
+
+    images: StackRef
+    labels: StackRef
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True)
 class Parts:
     """The split, as crops of one size at the working scale."""
 

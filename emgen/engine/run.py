@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from emgen.artifacts import Artifact, StackRef
-from emgen.engine import steps_bring, steps_data, steps_score, steps_split, steps_train, steps_virtual
+from emgen.engine import steps_bring, steps_data, steps_gate, steps_score, steps_split, steps_train, steps_virtual
 from emgen.engine.bench import Bench
-from emgen.engine.handles import Micrographs, Parts, RoughLabels
+from emgen.engine.handles import Generation, Micrographs, Parts, RoughLabels
 from emgen.engine.steps_score import Scores
 from emgen.stages import Stack
 
@@ -41,8 +41,12 @@ class Run:
     def generate(self, morphology: Artifact, labels: StackRef, *, label: str = "first_generation") -> StackRef:
         return steps_virtual.generate(self.bench, morphology, labels, label=label)
 
-    def train_contrast(self, first: StackRef, parts: Parts, *, label: str = "contrast_gan") -> Artifact:
-        return steps_train.train_contrast(self.bench, first, parts.subset2_images, label=label)
+    def gate(self, images: StackRef, labels: StackRef, parts: Parts, *, label: str) -> Generation:
+        """What of a generation may be trained on: images that show their labels' particles, and their labels."""
+        return steps_gate.gate(self.bench, images, labels, parts, label=label)
+
+    def train_contrast(self, first: Generation, parts: Parts, *, label: str = "contrast_gan") -> Artifact:
+        return steps_train.train_contrast(self.bench, first.images, parts.subset2_images, label=label)
 
     def translate(self, contrast: Artifact, images: StackRef, *, label: str = "second_generation") -> StackRef:
         return steps_virtual.translate(self.bench, contrast, images, label=label)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emgen.artifacts import Artifact, StackRef
-from emgen.engine.handles import Micrographs, Parts, RoughLabels
+from emgen.engine.handles import Generation, Micrographs, Parts, RoughLabels
 from emgen.engine.steps_score import Scores
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ class Outcome:
     sampler: Artifact
     morphology: Artifact
     masks: StackRef
-    first: StackRef
+    first: Generation
     contrast: Artifact
-    second: StackRef
+    second: Generation
     model: Artifact
     scores: Scores
 
@@ -42,11 +42,12 @@ def tandem(run: Run) -> Outcome:
     sampler = run.fit_sampler(parts)
     morphology = run.train_morphology(parts)
     masks = run.sample_masks(sampler)
-    first = run.generate(morphology, masks)
+    first = run.gate(run.generate(morphology, masks), masks, parts, label="gate first_generation")
 
     contrast = run.train_contrast(first, parts)
-    second = run.translate(contrast, first)
+    translated = run.translate(contrast, first.images)
+    second = run.gate(translated, first.labels, parts, label="gate second_generation")
 
-    model = run.keep(run.train_downstream(second, masks))
-    scores = run.score(parts, morphology, contrast, first, second)
+    model = run.keep(run.train_downstream(second.images, second.labels))
+    scores = run.score(parts, morphology, contrast, first.images, second.images)
     return Outcome(micrographs, rough, parts, sampler, morphology, masks, first, contrast, second, model, scores)

@@ -242,7 +242,8 @@ def test_a_run_leaves_a_model_scores_and_its_record(start: Start) -> None:
 
 def test_virtual_images_pair_with_their_exact_masks(start: Start) -> None:
     outcome = start().outcome
-    masks, first, second = outcome.masks.open(), outcome.first.open(), outcome.second.open()
+    first, second = outcome.first.images.open(), outcome.second.images.open()
+    masks = outcome.second.labels.open()
     assert masks.shape == first.shape == second.shape == (20, 32, 32)
     assert masks.dtype == np.int32
     assert first.dtype == np.float32
@@ -556,8 +557,9 @@ def test_the_downstream_task_trains_on_other_data_through_the_same_store(
         outcome = tandem(run)
         parts = outcome.parts
         rough = run.train_downstream(parts.subset1_images, parts.subset1_labels, label="on rough masks")
-        first = run.train_downstream(outcome.first, outcome.masks, label="on 1st generation")
-        truth = run.bring(outcome.first.open(), outcome.masks.open(), {"working_diameter": 8.0}, label="truth")
+        first = run.train_downstream(outcome.first.images, outcome.first.labels, label="on 1st generation")
+        first_NHW, label_NHW = outcome.first.images.open(), outcome.first.labels.open()
+        truth = run.bring(first_NHW, label_NHW, {"working_diameter": 8.0}, label="truth")
         ceiling = run.train_downstream(*truth, label="on truth")
     assert len({outcome.model.key, rough.key, first.key, ceiling.key}) == 4
     assert {"on rough masks", "on 1st generation", "on truth"} <= set(made(tmp_path / "run"))
