@@ -66,10 +66,21 @@ class StagePlugin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricPlugin(StagePlugin):
-    """A score; ``needs`` says what it compares. ``downloads`` names a weight that is fetched when first used."""
+    """A score.
+
+    Attributes
+    ----------
+    needs: what it compares.
+    downloads: names a weight that is fetched when first used.
+    headline: the key of its main score in what ``compute`` returns; beside it may stand ``<headline>_low`` and
+        ``<headline>_high``, a 95 % interval. ``None``: no score of it ranks anything.
+    better: which way that score is better; given with ``headline``, and only then.
+    """
 
     needs: Need
     downloads: str | None = None
+    headline: str | None = None
+    better: Literal["lower", "higher"] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

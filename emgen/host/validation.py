@@ -62,8 +62,21 @@ def _stage(plugin: StagePlugin) -> None:
         raise _refusal(plugin, "revision", plugin.revision, "an integer of at least 1")
     if plugin.simulated_weights == "config" and not hasattr(plugin.config, "uses_simulated_weights"):
         raise PluginError(f'plugin "{plugin.name}": its config lacks the method uses_simulated_weights()')
-    if isinstance(plugin, MetricPlugin) and plugin.needs not in get_args(Need):
+    if isinstance(plugin, MetricPlugin):
+        _metric(plugin)
+
+
+def _metric(plugin: MetricPlugin) -> None:
+    if plugin.needs not in get_args(Need):
         raise _refusal(plugin, "needs", plugin.needs, f"one of {listing(get_args(Need))}")
+    if plugin.headline is None:
+        if plugin.better is not None:
+            raise _refusal(plugin, "better", plugin.better, "None where there is no headline")
+        return
+    if not isinstance(plugin.headline, str) or not plugin.headline:
+        raise _refusal(plugin, "headline", plugin.headline, "the key of a score that compute returns, or None")
+    if plugin.better not in ("lower", "higher"):
+        raise _refusal(plugin, "better", plugin.better, 'beside a headline "lower" or "higher"')
 
 
 def _reader(plugin: ReaderPlugin) -> None:

@@ -113,6 +113,8 @@ def emgen_metrics() -> list[MetricPlugin]:
             create=f"{_IMPLEMENTATION}:MeanDistance",
             summary="distance of the mean intensities",
             needs="generated-vs-real",
+            headline="mean-distance",
+            better="lower",
         ),
         MetricPlugin(
             name="fake-iou",
@@ -120,5 +122,7 @@ def emgen_metrics() -> list[MetricPlugin]:
             create=f"{_IMPLEMENTATION}:MaskOverlap",
             summary="intersection over union of the masks",
             needs="prediction",
+            headline="mask-iou",
+            better="higher",
         ),
     ]

@@ -24,6 +24,8 @@ def _distributions() -> Iterable[MetricPlugin]:
             create="emgen_metrics.fid:Fid",
             summary="Fréchet distance of Inception features, as torch-fidelity computes it",
             needs="generated-vs-real",
+            headline="fid",
+            better="lower",
             preflight="emgen_metrics.preflight:inception",
             downloads=_INCEPTION,
         ),
@@ -33,6 +35,8 @@ def _distributions() -> Iterable[MetricPlugin]:
             create="emgen_metrics.inception_score:InceptionScore",
             summary="Inception score of the generated images, and of the real ones for comparison",
             needs="generated-vs-real",
+            headline="inception_score",
+            better="higher",
             preflight="emgen_metrics.preflight:inception",
             downloads=_INCEPTION,
         ),
@@ -42,6 +46,8 @@ def _distributions() -> Iterable[MetricPlugin]:
             create="emgen_metrics.fid_encoder:FidEncoder",
             summary="Fréchet distance of the shipped encoder's features; no download, no published FID",
             needs="generated-vs-real",
+            headline="fid_encoder",
+            better="lower",
             preflight="emgen_metrics.preflight:encoder",
             simulated_weights=True,
         ),
@@ -51,6 +57,8 @@ def _distributions() -> Iterable[MetricPlugin]:
             create="emgen_metrics.mmd:Mmd",
             summary="maximum mean discrepancy of image features; by default of texture statistics without any weights",
             needs="generated-vs-real",
+            headline="mmd2",
+            better="lower",
             preflight="emgen_metrics.preflight:mmd",
             simulated_weights="config",
         ),
@@ -65,6 +73,8 @@ def _pairs() -> Iterable[MetricPlugin]:
             create="emgen_metrics.ssim:Ssim",
             summary="structural similarity of image pairs",
             needs="paired",
+            headline="ssim",
+            better="higher",
         ),
         MetricPlugin(
             name="psnr",
@@ -72,6 +82,8 @@ def _pairs() -> Iterable[MetricPlugin]:
             create="emgen_metrics.psnr:Psnr",
             summary="peak signal-to-noise ratio of image pairs, dB",
             needs="paired",
+            headline="psnr",
+            better="higher",
         ),
     ]
 
@@ -85,7 +97,13 @@ def _predictions() -> Iterable[MetricPlugin]:
     }
     return [
         MetricPlugin(
-            name=name, config=PixelConfig, create=f"emgen_metrics.{create}", summary=summary, needs="prediction"
+            name=name,
+            config=PixelConfig,
+            create=f"emgen_metrics.{create}",
+            summary=summary,
+            needs="prediction",
+            headline=name.replace("-", "_"),
+            better="higher",
         )
         for name, (create, summary) in scores.items()
     ]

@@ -12,7 +12,7 @@ import pytest
 from emgen import hookimpl
 from emgen.errors import PluginError, UnknownPluginError
 from emgen.host import KINDS, Host, Selection, load_host, use_host
-from emgen.registration import StageConfig, StagePlugin
+from emgen.registration import MetricPlugin, StageConfig, StagePlugin
 from emgen.testing import fakes
 from emgen.testing.fakes import SegmenterConfig
 from emgen.testing.pytest_plugin import FakeDistribution, RegisterModules
@@ -144,6 +144,23 @@ def test_modules_in_memory_are_strict_unless_told_otherwise() -> None:
     with pytest.raises(PluginError, match="not a MetricPlugin"):
         Host.from_modules([wrong])
     assert len(Host.from_modules([wrong], strict=False).failures) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "refused"),
+    [
+        ({"headline": "score"}, 'better is None, it must be beside a headline "lower" or "higher"'),
+        ({"headline": "score", "better": "smaller"}, "better is 'smaller'"),
+        ({"better": "lower"}, "it must be None where there is no headline"),
+        ({"headline": "", "better": "lower"}, "headline is ''"),
+    ],
+)
+def test_a_metric_names_its_main_score_and_which_way_it_is_better_or_neither(
+    fields: dict[str, str], refused: str
+) -> None:
+    plugin = MetricPlugin(name="mine", config=StageConfig, create="m:C", summary="", needs="paired", **fields)  # type: ignore[arg-type]
+    with pytest.raises(PluginError, match=refused):
+        Host.from_modules([with_hook("emgen_metrics", [plugin])])
 
 
 def test_a_host_can_stand_in_for_the_installed_one() -> None:

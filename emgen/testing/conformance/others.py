@@ -54,6 +54,18 @@ class MetricConformance(StageConformance):
         numbers = [value for value in scores.values() if not isinstance(value, str)]
         require(bool(np.isfinite(numbers).all()), f"a score is not finite: {scores}")
 
+    def test_its_headline_is_among_its_scores(self) -> None:
+        plugin = self.registered().plugin
+        assert isinstance(plugin, MetricPlugin)
+        if plugin.headline is None:
+            raise SkipTest("it names no headline")
+        scores = self.compute(*self.pair(self.count))
+        value = scores.get(plugin.headline)
+        require(isinstance(value, float), f'headline is "{plugin.headline}"; compute returned {sorted(scores)}')
+        ends = [scores[name] for end in ("low", "high") if (name := f"{plugin.headline}_{end}") in scores]
+        require(len(ends) != 1, f'"{plugin.headline}" has one end of an interval; give both or neither')
+        require(not ends or ends[0] <= ends[1], f'the interval of "{plugin.headline}" is upside down: {ends}')
+
     def test_the_same_seed_gives_the_same_scores(self) -> None:
         require(self.compute(*self.pair(self.count)) == self.compute(*self.pair(self.count)), "two calls differ")
 

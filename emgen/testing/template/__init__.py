@@ -40,6 +40,12 @@ TEMPLATES: dict[Kind, KindTemplate] = {
     "metric": KindTemplate("metric", "Metric", "distance of the intensity histograms"),
 }
 
+_METRIC = """
+            needs="generated-vs-real",
+            headline="NAME",
+            better="lower","""
+"""What a metric registers beside the common fields."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewPlugin:
@@ -119,7 +125,7 @@ def _values(name: str, distribution: str, package: str, kind: Kind) -> dict[str,
         "title": info.title,
         "hook": info.hook,
         "plugin_type": info.plugin_type.__name__,
-        "extra": '\n            needs="generated-vs-real",' if kind == "metric" else "",
+        "extra": _METRIC.replace("NAME", name) if kind == "metric" else "",
         "conformance": conformance,
         "usage": "# files with its suffixes are read by it, nothing to name" if kind == "reader" else usage,
         "emgen": f"emgen>={major}.{minor},<{major}.{int(minor) + 1}",
