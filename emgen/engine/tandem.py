@@ -17,6 +17,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class VirtualData:
+    """What steps 3 to 5 make of the split stack."""
+
+    sampler: Artifact
+    morphology: Artifact
+    masks: StackRef
+    first: Generation
+    contrast: Artifact
+    second: Generation
+
+
+@dataclass(frozen=True)
 class Outcome:
     """The handles of one tandem."""
 
@@ -39,6 +51,14 @@ def tandem(run: Run) -> Outcome:
     rough = run.segment_roughly(micrographs)
     parts = run.split(micrographs, rough)  # subset 1 with rough labels, subset 2 without, a held-out part
 
+    made = virtual_data(run, parts)
+    model = run.keep(run.train_downstream(made.second.images, made.second.labels))
+    scores = run.score(parts, made.morphology, made.contrast, made.first.images, made.second.images)
+    return Outcome(micrographs, rough, parts, **vars(made), model=model, scores=scores)
+
+
+def virtual_data(run: Run, parts: Parts) -> VirtualData:
+    """Steps 3 to 5: from subset 1 with rough labels and subset 2 without to both generations."""
     sampler = run.fit_sampler(parts)
     morphology = run.train_morphology(parts)
     masks = run.sample_masks(sampler)
@@ -47,7 +67,4 @@ def tandem(run: Run) -> Outcome:
     contrast = run.train_contrast(first, parts)
     translated = run.translate(contrast, first.images)
     second = run.gate(translated, first.labels, parts, label="gate second_generation")
-
-    model = run.keep(run.train_downstream(second.images, second.labels))
-    scores = run.score(parts, morphology, contrast, first.images, second.images)
-    return Outcome(micrographs, rough, parts, sampler, morphology, masks, first, contrast, second, model, scores)
+    return VirtualData(sampler, morphology, masks, first, contrast, second)
