@@ -54,6 +54,10 @@ def _never() -> bool:
     return False
 
 
+def _keep_none(step: int, save: Callable[[Path], None]) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What a stage may know about the run it works for. It carries no settings: those are the stage's own config.
@@ -69,6 +73,11 @@ class Context:
     total_steps: call ``plan(total)`` once the number of steps is known, for the ETA.
     log: ``log(step, values)``, values as plain floats (losses).
     should_stop: polled between steps; when true, write a checkpoint and raise ``emgen.errors.Interrupted``.
+    snapshots: how many moments of the training are worth a look; ``snapshot_steps`` says which. 0: none.
+    snapshot: call ``snapshot(step, save)`` after such a step, before the checkpoint of that step is written, with the
+        number of steps done and what writes the stage, as it is now, as ``Trainable.save`` does. True asks the
+        stage to end its training here, as if all steps were done. A resumed training may offer a step again. A stage
+        that never calls it is judged by its last state alone.
     """
 
     seed: int = 0
@@ -79,6 +88,17 @@ class Context:
     plan: Callable[[int], None] = field(default=lambda total: None)
     log: Callable[[int, Mapping[str, float]], None] = field(default=_ignore)
     should_stop: Callable[[], bool] = field(default=_never)
+    snapshots: int = 0
+    snapshot: Callable[[int, Callable[[Path], None]], bool] = field(default=_keep_none)
+
+
+def snapshot_steps(total: int, count: int) -> list[int]:
+    """``count`` evenly spaced numbers of steps, the last of them ``total``; fewer where there are fewer steps.
+
+    >>> snapshot_steps(150, 4)
+    [38, 75, 112, 150]
+    """
+    return sorted({round(total * part / count) for part in range(1, count + 1)} - {0})
 
 
 class Trainable(Protocol):

@@ -51,8 +51,11 @@ class Run:
     def translate(self, contrast: Artifact, images: StackRef, *, label: str = "second_generation") -> StackRef:
         return steps_virtual.translate(self.bench, contrast, images, label=label)
 
-    def train_downstream(self, images: StackRef, labels: StackRef, *, label: str = "downstream_task") -> Artifact:
-        return steps_train.train_downstream(self.bench, images, labels, label=label)
+    def train_downstream(
+        self, images: StackRef, labels: StackRef, *, label: str = "downstream_task", snapshots: int = 0
+    ) -> Artifact:
+        """``snapshots``: so many states on the way are kept as model folders ``snapshots/<step>`` of the artifact."""
+        return steps_train.train_downstream(self.bench, images, labels, label=label, snapshots=snapshots)
 
     def bring(self, images: Stack, labels: Stack, scale: Mapping[str, Any], *, label: str) -> tuple[StackRef, StackRef]:
         """Images and labels from elsewhere (exact truth, hand labels) as an artifact, known by their contents."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from emgen.artifacts import Artifact, StackRef
 from emgen.engine.bench import Bench, Chosen, Step
 from emgen.engine.cache import Draft
+from emgen.engine.snapshots import Save, keep_snapshot
 from emgen.errors import ModelError, NoImagesError
 from emgen.registration import Kind
 from emgen.stages import Context
@@ -29,12 +32,19 @@ def train_contrast(bench: Bench, source: StackRef, target: StackRef, *, label: s
     return _train(bench, "contrast_gan", "train_contrast", {"source": source, "target": target}, label)
 
 
-def train_downstream(bench: Bench, images: StackRef, labels: StackRef, *, label: str) -> Artifact:
-    """Step 6: the model the user keeps. The seed is the step's, whatever it is trained on, so that data compare."""
-    return _train(bench, "downstream_task", "train_downstream", {"images": images, "labels": labels}, label)
+def train_downstream(bench: Bench, images: StackRef, labels: StackRef, *, label: str, snapshots: int = 0) -> Artifact:
+    """Step 6: the model the user keeps. The seed is the step's, whatever it is trained on, so that data compare.
+
+    ``snapshots``: so many evenly spaced states of the training are kept beside it, as model folders
+    ``snapshots/<step>``, for curves by step.
+    """
+    stacks = {"images": images, "labels": labels}
+    return _train(bench, "downstream_task", "train_downstream", stacks, label, snapshots)
 
 
-def _train(bench: Bench, slot: Kind, seed_name: str, stacks: Mapping[str, StackRef], label: str) -> Artifact:
+def _train(
+    bench: Bench, slot: Kind, seed_name: str, stacks: Mapping[str, StackRef], label: str, snapshots: int = 0
+) -> Artifact:
     """The stage fitted on the stacks, in the order in which its ``fit`` takes them."""
     chosen = bench.chosen(slot)
     inputs = _artifacts(stacks)
@@ -43,6 +53,14 @@ def _train(bench: Bench, slot: Kind, seed_name: str, stacks: Mapping[str, StackR
         opened = [ref.open() for ref in stacks.values()]
         _refuse_empty(stacks, [len(stack) for stack in opened])
         stage = bench.stage(chosen, context)
+
+        def keep(step: int, save: Save) -> bool:
+            task = SimpleNamespace(save=save)  # what `save_model` takes: something that saves itself
+            keep_snapshot(draft, step, lambda folder: _save_model(bench, draft, task, chosen, inputs, folder))
+            return False
+
+        if snapshots:
+            context = replace(context, snapshots=snapshots, snapshot=keep)
         stage.fit(*opened) if slot == "mask_sampler" else stage.fit(*opened, context)
         folder = draft.empty("model")
         if slot == "downstream_task":
@@ -54,6 +72,8 @@ def _train(bench: Bench, slot: Kind, seed_name: str, stacks: Mapping[str, StackR
     fields = bench.with_plugin(chosen)
     if slot == "downstream_task":
         fields["settings"] = {**fields["settings"], "modality": bench.spec.modality}
+    if snapshots:
+        fields["settings"] = {**fields["settings"], "snapshots": snapshots}
     return bench.perform(
         Step(
             label=label,

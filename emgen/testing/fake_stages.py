@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emgen.errors import Interrupted, NoParticlesError, UnreadableFileError
-from emgen.stages import Context, FloatArray, LabelArray, MetricContext, Stack
+from emgen.stages import Context, FloatArray, LabelArray, MetricContext, Stack, snapshot_steps
 from emgen.testing.fakes import ContrastConfig, MasksConfig, MetricConfig, SegmenterConfig, TaskConfig, TrainedConfig
 
 Moments = dict[str, float]
@@ -98,12 +98,15 @@ class _Kept:
         if checkpoint is not None and checkpoint.exists():
             start, self.moments = json.loads(checkpoint.read_text())
         context.plan(steps)
+        moments = snapshot_steps(steps, context.snapshots)
         for index in range(start, steps):
             if context.should_stop():
                 if checkpoint is not None:
                     checkpoint.write_text(json.dumps((index, self.moments)))
                 raise Interrupted(f"stopped at step {index} of {steps}")
             context.log(index, step(index))
+            if index + 1 in moments and context.snapshot(index + 1, self.save):
+                return
 
     def _average(self, index: int, values: Mapping[str, float]) -> None:
         """Running mean over steps 0 … index of each value."""

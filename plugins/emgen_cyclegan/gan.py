@@ -59,7 +59,7 @@ class CycleGan:
     def fit(self, source_NHW: Stack, target_MHW: Stack, context: Context) -> None:
         """(N, H, W) and (M, H, W) float32 in [0, 1], unpaired, of one size."""
         trainee = _Training(self.translator, source_NHW, target_MHW, self.config, context)
-        train(trainee, trainee.steps, context)
+        train(trainee, trainee.steps, context, save=self.save)
         self._ready = True
 
     def translate(self, source_NHW: Stack, rng: np.random.Generator) -> FloatArray:

@@ -62,7 +62,7 @@ class NPsSegNet:
         with reproducible(context.seed):
             self._start()
         trainee = _Training(self.net, image_NHW, label_NHW, self.config, context, self.inverted)
-        train(trainee, trainee.steps, context)
+        train(trainee, trainee.steps, context, save=self.save)
         self._net = trainee.best.eval()
 
     def predict(self, image_NHW: Stack) -> FloatArray:

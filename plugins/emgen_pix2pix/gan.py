@@ -71,7 +71,7 @@ class Pix2Pix:
             for la, (_, c), s in zip(labels, measured, self.scenes, strict=True)
         ]
         trainee = _Training(self.generator, np.stack(conditions), np.stack(images)[:, None], self.config, context)
-        train(trainee, trainee.steps, context)
+        train(trainee, trainee.steps, context, save=self.save)
         self.generator.eval()
 
     def generate(self, label_NHW: Stack, rng: np.random.Generator) -> FloatArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from emgen.errors import Interrupted, TrainingError
-from emgen.stages import Context
+from emgen.stages import Context, snapshot_steps
 from emgen_torchkit import state
 from emgen_torchkit.device import reproducible
 
@@ -31,14 +31,25 @@ class Trainee(Protocol):
         ...
 
 
-def train(trainee: Trainee, steps: int, context: Context, *, log_every: int = 10) -> None:
+def train(
+    trainee: Trainee,
+    steps: int,
+    context: Context,
+    *,
+    save: Callable[[Path], None] | None = None,
+    log_every: int = 10,
+) -> None:
     """Runs ``steps`` steps, or those that are left when ``context.scratch`` holds a checkpoint.
 
     Each step seeds its own random numbers from (seed, index), so a resumed run takes the very steps that an
     uninterrupted one takes. Raises ``TrainingError`` when a loss is not finite, ``Interrupted`` when asked to stop.
+
+    ``save`` writes the stage as it is now; with it, ``context.snapshot`` is offered ``context.snapshots`` evenly spaced
+    states, and training ends early where it answers true.
     """
     checkpoint = context.scratch / "checkpoint.safetensors" if context.scratch else None
     done = _resume(trainee, checkpoint, context.seed)
+    moments = snapshot_steps(steps, context.snapshots) if save else []
     context.plan(steps)
     saved, usual = time.monotonic(), None
     with reproducible(context.seed):
@@ -48,6 +59,9 @@ def train(trainee: Trainee, steps: int, context: Context, *, log_every: int = 10
             rare = losses.keys() - usual  # a validation loss comes once an epoch, at a step of its own
             if index == 0 or (index + 1) % log_every == 0 or index == steps - 1 or rare:
                 context.log(index + 1, losses)
+            # Before the checkpoint of this step: one that stands then says that its snapshot was taken.
+            if save and index + 1 in moments and context.snapshot(index + 1, save):
+                return
             stop = context.should_stop()
             if checkpoint and (stop or time.monotonic() - saved > CHECKPOINT_EVERY_S):
                 state.save(checkpoint, trainee.state(), step=index + 1, seed=context.seed)

@@ -56,6 +56,55 @@ def test_a_stopped_training_resumes_to_the_very_same_weights(tmp_path):
     assert int(resumed.seen) == 30
 
 
+def snapshot_into(folder, stop_at=None):
+    """A context that keeps the steps at which it was offered a snapshot, with the weights."""
+    taken = []
+
+    def keep(step, save):
+        taken.append(step)
+        save(folder / f"{step}.safetensors")
+        return step == stop_at
+
+    return taken, Context(seed=3, snapshots=3, snapshot=keep)
+
+
+def saving(trainee):
+    return lambda path: state.save(path, {"net": trainee.net})
+
+
+def test_snapshots_are_evenly_spaced_states_of_the_same_training(tmp_path):
+    whole, watched = Line(), Line()
+    train(whole, 10, Context(seed=3))
+    taken, context = snapshot_into(tmp_path)
+    train(watched, 10, context, save=saving(watched))
+    assert taken == [3, 7, 10]
+    assert torch.equal(weights(whole), weights(watched))
+    early, loaded = Line(), Line()
+    train(early, 3, Context(seed=3))
+    state.load(tmp_path / "3.safetensors", {"net": loaded.net})
+    assert torch.equal(weights(early), weights(loaded))
+
+
+def test_a_snapshot_may_end_the_training(tmp_path):
+    trainee = Line()
+    taken, context = snapshot_into(tmp_path, stop_at=7)
+    train(trainee, 10, context, save=saving(trainee))
+    assert taken == [3, 7]
+    assert int(trainee.seen) == 7
+
+
+def test_a_resumed_training_offers_only_the_snapshots_after_its_checkpoint(tmp_path):
+    taken, context = snapshot_into(tmp_path)
+    polls = iter(range(100))
+    stopped = Line()
+    context = replace(context, scratch=tmp_path, should_stop=lambda: next(polls) == 2)
+    with pytest.raises(Interrupted, match="step 3 of 10"):
+        train(stopped, 10, context, save=saving(stopped))
+    resumed = Line()
+    train(resumed, 10, replace(context, should_stop=lambda: False), save=saving(resumed))
+    assert taken == [3, 7, 10]
+
+
 def test_the_callers_random_state_is_left_alone(tmp_path):
     torch.manual_seed(5)
     expected = torch.rand(3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -116,6 +116,36 @@ class TrainedConformance(StageConformance):
             require(bool(polls) or not self.fitted().logged, "fit logs steps but never polls context.should_stop()")
         resumed = self.fit_stage(context)
         require_equal(self.output(resumed), self.output(self.fitted().stage), "stopped and resumed, or in one go")
+
+    def test_a_snapshot_loads_and_taking_it_changes_nothing(self, tmp_path: Path) -> None:
+        taken: list[int] = []
+
+        def keep(step: int, save: Callable[[Path], None]) -> bool:
+            taken.append(step)
+            (tmp_path / str(step)).mkdir(exist_ok=True)
+            save(tmp_path / str(step))
+            return False
+
+        fitted = self.fit_stage(Context(seed=self.seed, snapshots=2, snapshot=keep))
+        require_equal(self.output(fitted), self.output(self.fitted().stage), "with snapshots and without")
+        require(taken == sorted(set(taken)), f"context.snapshot was called at steps {taken}: give each once, in order")
+        for step in taken:
+            again = self.make(Context(seed=self.seed + 1))
+            again.load(tmp_path / str(step))
+            require_unit_range(self.output(again), (2, *self.shape_HW), f"the output of the snapshot of step {step}")
+
+    def test_a_snapshot_that_asks_for_it_ends_the_training(self) -> None:
+        taken: list[int] = []
+
+        def end(step: int, save: Callable[[Path], None]) -> bool:
+            taken.append(step)
+            return True
+
+        ended = self.fit_stage(Context(seed=self.seed, snapshots=2, snapshot=end))
+        require(
+            len(taken) < 2, "context.snapshot() was true, but fit went on; it must return as if all steps were done"
+        )
+        require_unit_range(self.output(ended), (2, *self.shape_HW), "the output after a training ended by a snapshot")
 
 
 class MorphologyGanConformance(TrainedConformance):
