@@ -16,7 +16,7 @@ from emgen.engine.cache import STAGES, Store, check_writable
 from emgen.engine.device import device_name, pick_device, pick_precision
 from emgen.engine.failures import disk_trouble
 from emgen.engine.plan import STEPS, check_plan, needed_bytes
-from emgen.engine.progress import make_progress
+from emgen.engine.progress import Progress, make_progress
 from emgen.engine.record import RunRecord
 from emgen.engine.run import Run
 from emgen.engine.steps_score import Scores
@@ -82,15 +82,25 @@ def run_spec(
 
 @contextmanager
 def opened_run(
-    spec: Spec, out: Path, *, host: Host, progress: bool = True, cache: Path | str | None = None
+    spec: Spec,
+    out: Path,
+    *,
+    host: Host,
+    progress: bool | Progress = True,
+    cache: Path | str | None = None,
+    resume: str | None = None,
 ) -> Iterator[Run]:
-    """A run whose steps the block may call in any way; checked before, recorded after, stopped by signals."""
+    """A run whose steps the block may call in any way; checked before, recorded after, stopped by signals.
+
+    ``progress``: whether to show any, or what shows it. ``resume``: the command that takes the work up again, where that
+    is not ``emgen run``.
+    """
     device = pick_device(spec.device)
     store = Store(Path(cache) if cache else out / STAGES)
     check_plan(spec, host)
     check_writable(out)
     check_writable(store.root, needed_bytes(spec))
-    shown = make_progress(progress)
+    shown = make_progress(progress) if isinstance(progress, bool) else progress
     stop = Stop()
     modality: Any = host.find("modality", spec.modality).plugin
     bench = Bench(
@@ -103,7 +113,7 @@ def opened_run(
         device=device,
         precision=pick_precision(spec.precision, device),
         polarity=modality.polarity,
-        resume=resume_command(out, cache),
+        resume=resume or resume_command(out, cache),
     )
     shown.expect(STEPS)
     try:
