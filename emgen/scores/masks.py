@@ -60,7 +60,7 @@ def evaluate_folders(pred: Path, truth: Path, metrics: Sequence[str] = (), *, ho
     host = host or load_host()
     names = metrics or installed(host, "prediction")
     chosen = choose(host, names, (), ("prediction",), "images are compared by `emgen score`.")
-    true_files, pred_files = (_by_stem(Path(folder), host) for folder in (truth, pred))
+    true_files, pred_files = (labels_by_stem(Path(folder), host) for folder in (truth, pred))
     if not true_files:
         raise NoImagesError(f"{truth}: no masks there. Files end in {listing(suffixes_of(host))}.")
     images, errors = {}, {}
@@ -131,7 +131,7 @@ def _areas(image_HW: Any, path: Path) -> LabelArray:
     return areas
 
 
-def _by_stem(folder: Path, host: Host) -> dict[str, Path]:
+def labels_by_stem(folder: Path, host: Host) -> dict[str, Path]:
     """One file a stem, label images first. Raises ``NoImagesError`` where there is no folder."""
     if not folder.is_dir():
         raise NoImagesError(f"{folder}: there is no such folder.")
