@@ -36,7 +36,7 @@ _POINTS = 400
 def loss_chart(rows: Sequence[Mapping[str, Any]]) -> str:
     """Curves over ``step`` of every value that was logged; logarithmic where all are positive and span decades."""
     names = [name for name in dict.fromkeys(key for row in rows for key in row) if name != "step"]
-    with _figure(6.4, 2.6) as (figure, axes):
+    with drawing(6.4, 2.6) as (figure, axes):
         smallest, largest = np.inf, 0.0
         for name, colour in zip(names, _endless(COLOURS), strict=False):
             points = np.array([(row["step"], row[name]) for row in rows if _finite(row.get(name))], float)
@@ -51,7 +51,7 @@ def loss_chart(rows: Sequence[Mapping[str, Any]]) -> str:
             axes.set_yscale("log")
         axes.set(xlabel="step", ylabel="loss")
         axes.legend(ncols=min(4, max(1, len(names))), loc="lower center", bbox_to_anchor=(0.5, 1.0))
-        return _svg(figure)
+        return as_svg(figure)
 
 
 def size_chart(sizes: Mapping[str, NDArray[Any]], unit: str) -> str:
@@ -59,14 +59,14 @@ def size_chart(sizes: Mapping[str, NDArray[Any]], unit: str) -> str:
     known = {name: values for name, values in sizes.items() if len(values)}
     top = max(float(np.percentile(values, 99.5)) for values in known.values())
     bins = np.linspace(0, top, 36).tolist()
-    with _figure(6.4, 2.8) as (figure, axes):
+    with drawing(6.4, 2.8) as (figure, axes):
         for (name, values), colour in zip(known.items(), _endless(COLOURS), strict=False):
             shared = {"bins": bins, "density": True, "color": colour}
             axes.hist(values, histtype="stepfilled", alpha=0.15, **shared)
             axes.hist(values, histtype="step", linewidth=1.6, label=f"{name} ({len(values)})", **shared)
         axes.set(xlabel=f"equivalent diameter, {unit}", ylabel="density", xlim=(0, top))
         axes.legend(loc="upper right")
-        return _svg(figure)
+        return as_svg(figure)
 
 
 def _smoothed(values: NDArray[Any]) -> NDArray[Any]:
@@ -97,7 +97,7 @@ def _endless(colours: Sequence[str]) -> Iterator[str]:
 
 
 @contextmanager
-def _figure(width: float, height: float) -> Iterator[tuple[Any, Any]]:
+def drawing(width: float, height: float) -> Iterator[tuple[Any, Any]]:
     """A figure of its own, never pyplot's: the caller's plots and backend stay as they are."""
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -113,7 +113,7 @@ def _figure(width: float, height: float) -> Iterator[tuple[Any, Any]]:
         yield figure, axes
 
 
-def _svg(figure: Any) -> str:
+def as_svg(figure: Any) -> str:
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
