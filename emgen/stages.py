@@ -78,6 +78,8 @@ class Context:
         number of steps done and what writes the stage, as it is now, as ``Trainable.save`` does. True asks the
         stage to end its training here, as if all steps were done. A resumed training may offer a step again. A stage
         that never calls it is judged by its last state alone.
+    start_from: a folder that the same stage has saved; a training begins with its weights instead of new ones. A stage
+        that cannot ignores it.
     """
 
     seed: int = 0
@@ -90,6 +92,7 @@ class Context:
     should_stop: Callable[[], bool] = field(default=_never)
     snapshots: int = 0
     snapshot: Callable[[int, Callable[[Path], None]], bool] = field(default=_keep_none)
+    start_from: Path | None = None
 
 
 def snapshot_steps(total: int, count: int) -> list[int]:
@@ -173,11 +176,15 @@ class MetricContext:
 
     ``features(name, stack)`` computes deep features once per stack and shares them between metrics; name is that of a
     feature extractor (``emgen_metrics.features``).
+
+    ``groups``: for each image of ``b`` the number of the micrograph that it was cut from, (M,); images of one are not
+    independent. ``None``: unknown, then each image counts as one of its own.
     """
 
     seed: int = 0
     device: str = "cpu"
     features: Callable[[str, Stack], NDArray[Any]] | None = None
+    groups: Sequence[int] | None = None
 
 
 class Metric(Protocol):
@@ -185,7 +192,9 @@ class Metric(Protocol):
 
     def compute(self, a: Stack, b: Stack, context: MetricContext) -> Mapping[str, float | str]:
         """Scores by name. generated-vs-real: a generated, b real; paired: a generated, b real;
-        prediction: a predicted labels, b true labels. A text value says which features were used."""
+        prediction: a predicted labels, b true labels. Texts are ``features``, which features were used, and
+        ``verdict``, what the score proves. Names with an ending tell of another: ``_low`` and ``_high`` (95 %
+        interval), ``_floor`` (noise floor), ``_p``, ``_sd``."""
         ...
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +83,7 @@ class Step:
 
 @dataclass(kw_only=True)
 class Bench:
-    """A run's tools. ``resume`` is the command that takes the run up again."""
+    """A run's tools. ``resume`` is the command that takes the run up again, ``suffix`` ends the label of every step."""
 
     spec: Spec
     host: Host
@@ -95,6 +95,7 @@ class Bench:
     precision: Precision
     polarity: Polarity
     resume: str
+    suffix: str = ""
 
     @property
     def folder(self) -> Path:
@@ -139,6 +140,7 @@ class Bench:
 
     def perform(self, step: Step) -> Artifact:
         """The step's artifact, from the store if it stands there, else made. Raises what ``translate`` makes."""
+        step = replace(step, label=step.label + self.suffix)
         recipe = Recipe(
             slot=step.slot,
             maker=step.maker,

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from emgen.data.discover import natural_key
-from emgen.data.stack import open_file, suffixes_of
-from emgen.errors import BadImageError, DataError, EmgenError, NoImagesError, UnreadableFileError, listing
+from emgen.data.masks import read_labels as read_labels
+from emgen.data.stack import suffixes_of
+from emgen.errors import BadImageError, DataError, NoImagesError, UnreadableFileError, listing
 from emgen.host import Host, load_host
 from emgen.scores.metrics import Chosen, Result, choose, installed
 from emgen.stages import LabelArray, MetricContext
@@ -89,46 +89,6 @@ def _scored(
         )
     results: list[Result] = [m.compute(pred_HW[None], true_HW[None], MetricContext()) for _, m in metrics]
     return {name: value for result in results for name, value in result.items() if not isinstance(value, str)}
-
-
-def read_labels(path: Path, host: Host) -> LabelArray:
-    """(H, W) int32 instances of a label image, or the 4-connected areas of a mask. Raises ``BadImageError``."""
-    image_HW = _read(path, host)
-    if path.stem.endswith("_labels"):
-        if image_HW.dtype.kind not in "iu" or image_HW.min() < 0:
-            raise BadImageError(f"{path}: a label image holds whole numbers from 0, this one {image_HW.dtype} values.")
-        labels: LabelArray = np.unique(np.append(image_HW, 0), return_inverse=True)[1][:-1].astype(np.int32)
-        return labels.reshape(image_HW.shape)
-    return _areas(image_HW, path)
-
-
-def _read(path: Path, host: Host) -> NDArray[Any]:
-    """A mask may be constant, which a micrograph may not: so no check of the image but its shape."""
-    frames = open_file(path, host)
-    if len(frames) != 1:
-        raise BadImageError(f"{path} holds {len(frames)} images; a mask file holds one.")
-    try:
-        return np.asarray(frames[0].image_HW)
-    except EmgenError:
-        raise
-    except Exception as error:  # whatever a reader meets in a damaged file
-        raise UnreadableFileError(
-            f"{path}: cannot be read ({type(error).__name__}: {error}). Copy it again."
-        ) from error
-
-
-def _areas(image_HW: Any, path: Path) -> LabelArray:
-    from scipy import ndimage
-
-    values = np.unique(image_HW)
-    if len(values) > 2:
-        raise BadImageError(
-            f"{path}: {len(values)} different values, a mask has two. A label image is named <stem>_labels; "
-            "of a probability map choose a threshold first."
-        )
-    mask = image_HW > (values[0] if len(values) == 2 else 0)
-    areas: LabelArray = ndimage.label(mask)[0].astype(np.int32)
-    return areas
 
 
 def labels_by_stem(folder: Path, host: Host) -> dict[str, Path]:

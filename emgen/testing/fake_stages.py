@@ -95,6 +95,8 @@ class _Kept:
         """Call ``step(i)``, which updates ``moments``; stop and resume as ``Context`` asks."""
         checkpoint = None if context.scratch is None else context.scratch / "fake-checkpoint.json"
         start = 0
+        if context.start_from is not None:
+            self.load(context.start_from)
         if checkpoint is not None and checkpoint.exists():
             start, self.moments = json.loads(checkpoint.read_text())
         context.plan(steps)

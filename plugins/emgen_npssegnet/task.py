@@ -60,7 +60,7 @@ class NPsSegNet:
     def fit(self, image_NHW: Stack, label_NHW: Stack, context: Context) -> None:
         """(N, H, W) float32 in [0, 1] and (N, H, W) int32; H and W multiples of 32; N at least 2."""
         with reproducible(context.seed):
-            self._start()
+            self._start(context.start_from)
         trainee = _Training(self.net, image_NHW, label_NHW, self.config, context, self.inverted)
         train(trainee, trainee.steps, context, save=self.save)
         self._net = trainee.best.eval()
@@ -85,14 +85,15 @@ class NPsSegNet:
             raise ModelError(f"{folder}: no usable npssegnet weights ({error})") from error
         self._net.eval()
 
-    def _start(self) -> None:
-        if self.config.start_from is None:
+    def _start(self, earlier: Path | None) -> None:
+        """New weights, those of ``start_from``, or those of a training before this one, which go over both."""
+        if earlier is None and self.config.start_from is None:
             self._net = self._build(self.config.encoder_weights)
             return
         from emgen.model import model_folder
 
         own = self.inverted
-        self.load(model_folder(self.config.start_from))
+        self.load(earlier or model_folder(str(self.config.start_from)))
         self.inverted = own
 
     def _build(self, weights: str | None) -> nn.Module:
@@ -154,7 +155,7 @@ class _Training:
 
     def _rate(self, index: int) -> float:
         c = self.config
-        top = c.learning_rate * (c.start_rate if c.start_from else 1.0)
+        top = c.learning_rate * (c.start_rate if c.start_from or self.context.start_from else 1.0)
         if c.schedule == "cosine":
             warm = min(1.0, (index + 1) / max(1, self.steps // 20))
             return top * warm * 0.5 * (1 + math.cos(math.pi * index / self.steps))
