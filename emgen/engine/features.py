@@ -1,6 +1,7 @@
 """Features that several metrics share: computed once per stack in a run.
 
-A metric that wants this has ``feature_extractors``: by name, a function ``(stack, device) -> (N, D)``.
+A metric that wants this has ``feature_extractors``: by name, a function ``(stack, device) -> (N, D)``. Where one pass
+yields several features, the function returns them all by name, its own among them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from emgen.stages import Stack
 
-Extract = Callable[[Stack, str], NDArray[Any]]
+Extract = Callable[[Stack, str], NDArray[Any] | Mapping[str, NDArray[Any]]]
 
 
 class FeatureMemo:
@@ -32,5 +33,7 @@ class FeatureMemo:
     def _features(self, extract: Extract, name: str, stack: Stack) -> NDArray[Any]:
         key = (name, id(stack))
         if key not in self._kept:
-            self._kept[key] = (stack, extract(stack, self._device))
+            found = extract(stack, self._device)
+            by_name = found if isinstance(found, Mapping) else {name: found}
+            self._kept |= {(other, id(stack)): (stack, features) for other, features in by_name.items()}
         return self._kept[key][1]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from emgen.artifacts import Artifact, StackRef, ZarrStack, open_stack
@@ -60,11 +61,13 @@ class RoughLabels:
 class Generation:
     """Virtual images that pair with their labels one to one: what a GAN stage and the gate after it hand on.
 
-    ``images`` (N, H, W) float32 in [0, 1], ``labels`` (N, H, W) int32 instances.
+    ``images`` (N, H, W) float32 in [0, 1], ``labels`` (N, H, W) int32 instances. ``fidelity``: rates of the check, of
+    all images that came to the gate (``pass_rate``, ``erased``, ..., ``quarantined``); empty where it is off.
     """
 
     images: StackRef
     labels: StackRef
+    fidelity: Mapping[str, float] = field(default_factory=dict, compare=False)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -98,6 +101,11 @@ class Parts:
     def held_out_labels(self) -> StackRef:
         """Rough instances of ``held_out_images``."""
         return self.artifact.stack("held_out/label")
+
+    def sources(self, subset: str) -> list[int]:
+        """For each crop of ``subset1``, ``subset2`` or ``held_out`` the index of its micrograph."""
+        sources: list[int] = self.plan["sources"][subset]
+        return sources
 
     @property
     def plan(self) -> dict[str, Any]:

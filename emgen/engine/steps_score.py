@@ -27,6 +27,8 @@ class Comparison:
     needs: Need
     generated: StackRef
     real: StackRef
+    groups: list[int]
+    """The micrograph of each real image: its crops are not independent."""
 
 
 def score(
@@ -41,9 +43,10 @@ def score(
     needs = {_needs(metric) for metric in metrics}
     comparisons: list[Comparison] = []
     if "generated-vs-real" in needs:
+        real, groups = parts.subset2_images, parts.sources("subset2")
         comparisons += [
-            Comparison("first_generation", "generated-vs-real", first, parts.subset2_images),
-            Comparison("second_generation", "generated-vs-real", second, parts.subset2_images),
+            Comparison("first_generation", "generated-vs-real", first, real, groups),
+            Comparison("second_generation", "generated-vs-real", second, real, groups),
         ]
     if "paired" in needs:
         comparisons += _pairs(bench, parts, morphology, contrast)
@@ -57,9 +60,10 @@ def _pairs(bench: Bench, parts: Parts, morphology: Artifact, contrast: Artifact)
         return []
     before = generate(bench, morphology, parts.held_out_labels, label="held_out_first_generation")
     after = translate(bench, contrast, before, label="held_out_second_generation")
+    groups = parts.sources("held_out")
     return [
-        Comparison("first_generation", "paired", before, real),
-        Comparison("second_generation", "paired", after, real),
+        Comparison("first_generation", "paired", before, real, groups),
+        Comparison("second_generation", "paired", after, real, groups),
     ]
 
 
@@ -83,7 +87,8 @@ def _one(
         a, b = (opened.setdefault(ref.key, ref.open()) for ref in refs)
         shared = MetricContext(seed=context.seed, device=bench.device)
         implementation = metric.registered.create(metric.config, shared)
-        own = MetricContext(seed=context.seed, device=bench.device, features=memo.of(implementation))
+        features, groups = memo.of(implementation), comparison.groups
+        own = MetricContext(seed=context.seed, device=bench.device, features=features, groups=groups)
         write_json(draft.folder / "scores.json", dict(implementation.compute(a, b, own)))
         return {}
 

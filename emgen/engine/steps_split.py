@@ -31,8 +31,10 @@ def split(bench: Bench, micrographs: Micrographs, rough: RoughLabels, *, label: 
         if spec.data.polarity_check:
             check_polarity(micrographs, rough, bench.polarity)
         plan = _plan(bench, micrographs, rough, scale, context.seed)
-        counts = _cut_all(draft, context, micrographs, rough, plan, scale, bench)
-        write_json(draft.folder / "split.json", {**plan.to_dict(), "scale": scale.to_dict(), "crops": counts})
+        sources = _cut_all(draft, context, micrographs, rough, plan, scale, bench)
+        counts = {subset: len(indices) for subset, indices in sources.items()}
+        crops = {"crops": counts, "sources": sources}
+        write_json(draft.folder / "split.json", {**plan.to_dict(), "scale": scale.to_dict(), **crops})
         factors = [float(f(scale.factors)) for f in (np.min, np.median, np.max)]
         return {"working_diameter": scale.working_diameter, "factors": factors}
 
@@ -42,7 +44,7 @@ def split(bench: Bench, micrographs: Micrographs, rough: RoughLabels, *, label: 
                 label=label,
                 kind="crops",
                 slot="split",
-                maker=core_maker(1, "emgen.data", "emgen.particles", "emgen.engine.scale", "emgen.engine.steps_split"),
+                maker=core_maker(2, "emgen.data", "emgen.particles", "emgen.engine.scale", "emgen.engine.steps_split"),
                 config={"data": _data_settings(bench), "split": spec.split.model_dump(mode="json")},
                 settings={"polarity": bench.polarity},
                 input_keys={"micrographs": micrographs.artifact.key, "rough": rough.artifact.key},
@@ -52,7 +54,7 @@ def split(bench: Bench, micrographs: Micrographs, rough: RoughLabels, *, label: 
             )
         )
     )
-    bench.record.update({"split": parts.plan})
+    bench.record.update({"split": {name: fact for name, fact in parts.plan.items() if name != "sources"}})
     return parts
 
 
@@ -78,13 +80,14 @@ def _cut_all(
     plan: SplitPlan,
     scale: Scale,
     bench: Bench,
-) -> dict[str, int]:
-    """Writes image and label stacks of the subsets, one micrograph at a time; returns how many crops each has."""
+) -> dict[str, list[int]]:
+    """Writes image and label stacks of the subsets, one micrograph at a time; returns each crop's micrograph."""
     data = bench.spec.data
     images = {subset: _empty(draft, f"{subset}/image", data.crop, np.float32) for subset in SUBSETS}
     labels = {
         subset: _empty(draft, f"{subset}/label", data.crop, np.int32) for subset in SUBSETS if subset != "subset2"
     }
+    sources: dict[str, list[int]] = {subset: [] for subset in SUBSETS}
     windows = sorted((w.index, number, w) for number, name in enumerate(SUBSETS) for w in getattr(plan, name))
     context.plan(len(micrographs))
     for index, group in itertools.groupby(windows, key=lambda entry: entry[0]):
@@ -95,12 +98,13 @@ def _cut_all(
             crops = (window, scale.factors[index], data.crop, data.crops_per_micrograph, rng)
             image_NHW, label_NHW = cut_crops(image_HW, label_HW, *crops)
             images[SUBSETS[number]].append(image_NHW)
+            sources[SUBSETS[number]] += [index] * len(image_NHW)
             if SUBSETS[number] in labels:
                 labels[SUBSETS[number]].append(label_NHW)
         context.log(index + 1, {})
     if not any((label_HW > 0).any() for label_HW in labels["subset1"]):
         raise NoParticlesError(f"subset 1 holds no particle: {no_particles(micrographs.names)}")
-    return {subset: len(stack) for subset, stack in images.items()}
+    return sources
 
 
 def _empty(draft: Draft, name: str, side: int, dtype: Any) -> ZarrStack:

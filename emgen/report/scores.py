@@ -1,4 +1,4 @@
-"""Score tables, each score with its meaning in plain words."""
+"""Score tables: each score with its meaning in plain words, what it is worth, and the features that it rests on."""
 
 from __future__ import annotations
 
@@ -6,98 +6,56 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from emgen.report.meanings import MEANINGS, Meaning
 from emgen.report.run import Missing
 from emgen.report.text import number
 
 GENERATIONS = {"first_generation": "1st generation", "second_generation": "2nd generation"}
+ENDINGS = ("_sd", "_low", "_high", "_floor", "_p", "_same_size")
+"""Of names that tell of another score, and stand beside it rather than in a row."""
 
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """``better``: lower, higher, or empty where a value alone is neither good nor bad."""
-
-    title: str
-    better: str
-    words: str
-
-
-MEANINGS: Mapping[str, Meaning] = {
-    "fid": Meaning(
-        "FID",
-        "lower",
-        "Distance between the generated and the real images as a network trained on photographs sees them. 0: equal. "
-        "It is too high where images are few, so compare runs with equally many.",
-    ),
-    "fid_encoder": Meaning(
-        "FID, shipped encoder",
-        "lower",
-        "The same distance as emgen's own segmentation network sees it. 0: equal. Not comparable with published FID.",
-    ),
-    "mmd2": Meaning(
-        "MMD²",
-        "lower",
-        "Do generated and real images follow one law of texture, noise and contrast? 0: no difference is seen; "
-        "it may fall a little below.",
-    ),
-    "inception_score": Meaning(
-        "Inception score", "", "Variety of the generated images in the eyes of a network trained on photographs."
-    ),
-    "inception_score_real": Meaning(
-        "Inception score, real", "", "The same of the real images: what the generated ones should come near to."
-    ),
-    "ssim": Meaning(
-        "SSIM",
-        "higher",
-        "Likeness in structure of a real image that no network saw and the image generated from its rough mask. 1: "
-        "equal. Noise is random, so 1 is out of reach.",
-    ),
-    "psnr": Meaning("PSNR, dB", "higher", "The same pairs pixel by pixel; noise keeps it low as well."),
-    "pixel_accuracy": Meaning(
-        "Pixel accuracy", "higher", "Share of pixels called right. Flattering where particles are few."
-    ),
-    "miou": Meaning("MIoU", "higher", "Overlap of prediction and truth, mean of particle and background. 1: perfect."),
-    "iou_particle": Meaning("IoU, particle", "higher", "Overlap of predicted and true particle area."),
-    "iou_background": Meaning("IoU, background", "higher", "Overlap of predicted and true background."),
-    "dice": Meaning("Dice", "higher", "Overlap of predicted and true particle area, milder than IoU. 1: perfect."),
-    "object_f1": Meaning(
-        "Object F1", "higher", "Particles found and not invented, counted one by one. 1: all and no other."
-    ),
-    "object_precision": Meaning("Object precision", "higher", "Share of the predicted particles that are real."),
-    "object_recall": Meaning("Object recall", "higher", "Share of the real particles that were found."),
-}
+Values = Mapping[str, float | str]
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreRow:
+    """``values``: a text for each generation; ``worth``: what that value proves, empty where nobody says."""
+
     title: str
     better: str
     words: str
     values: tuple[str, ...]
     best: int | None
+    worth: tuple[str, ...]
+    features: str
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreTable:
     columns: tuple[str, ...]
     rows: tuple[ScoreRow, ...]
-    features: tuple[str, ...]
 
 
 def score_table(scores: Mapping[str, Any]) -> ScoreTable:
     """From ``scores[generation][metric][score]``. Raises ``Missing`` where there is none."""
-    groups = {str(name): _flat(metrics) for name, metrics in scores.items() if isinstance(metrics, Mapping)}
-    names = list(dict.fromkeys(key for values, _ in groups.values() for key in values))
-    if not names:
+    groups = {str(name): metrics for name, metrics in scores.items() if isinstance(metrics, Mapping)}
+    columns = [
+        {str(metric): found for metric, found in metrics.items() if isinstance(found, Mapping)}
+        for metrics in groups.values()
+    ]
+    rows = []
+    for metric in dict.fromkeys(metric for column in columns for metric in column):
+        results = [column.get(metric, {}) for column in columns]
+        names = dict.fromkeys(name for result in results for name in result)
+        rows += [_row(name, results) for name in names if _in_a_row(name, results)]
+    if not rows:
         raise Missing("no scores yet")
-    rows = tuple(_row(name, [values.get(name) for values, _ in groups.values()]) for name in names if _shown(name))
-    features = tuple(dict.fromkeys(text for _, texts in groups.values() for text in texts))
-    return ScoreTable(tuple(GENERATIONS.get(name, name) for name in groups), _with_spread(rows, groups), features)
+    return ScoreTable(tuple(GENERATIONS.get(name, name) for name in groups), tuple(rows))
 
 
 def headline(scores: Mapping[str, Any]) -> tuple[str, str, str] | None:
     """(title, value, remark) of the score that best tells how far the 2nd generation came, or ``None``."""
-    groups = {str(name): _flat(metrics)[0] for name, metrics in scores.items() if isinstance(metrics, Mapping)}
-    first, second = groups.get("first_generation", {}), groups.get("second_generation", {})
+    first, second = (_flat(scores.get(name)) for name in GENERATIONS)
     for name in ("fid", "fid_encoder", "mmd2"):
         if name in second:
             before = f"1st generation {number(first[name])}" if name in first else "2nd generation"
@@ -105,44 +63,72 @@ def headline(scores: Mapping[str, Any]) -> tuple[str, str, str] | None:
     return None
 
 
-def _flat(metrics: Mapping[str, Any]) -> tuple[dict[str, float], list[str]]:
-    """Numbers by score, and what the texts say of the features."""
-    numbers: dict[str, float] = {}
-    texts: list[str] = []
-    for metric, result in metrics.items():
-        for score, value in result.items() if isinstance(result, Mapping) else ():
-            if isinstance(value, str):
-                texts.append(f"{metric}: {value}")
-            elif isinstance(value, int | float):
-                numbers[str(score)] = float(value)
-    return numbers, texts
+def told(name: str, result: Values) -> str:
+    """A score with its spread or interval.
+
+    >>> told("ssim", {"ssim": 0.61, "ssim_sd": 0.04}), told("kid", {"kid": 0.012, "kid_low": 0.008, "kid_high": 0.016})
+    ('0.610 ± 0.0400', '0.0120 (0.00800 … 0.0160)')
+    """
+    spread, low, high = (_finite(result.get(f"{name}{ending}")) for ending in ("_sd", "_low", "_high"))
+    value = number(result.get(name))
+    if low is not None and high is not None:
+        return f"{value} ({number(low)} … {number(high)})"
+    return f"{value} ± {number(spread)}" if spread is not None else value
 
 
-def _shown(name: str) -> bool:
-    """A spread stands beside its score, not in a row."""
-    return not name.endswith("_sd")
+def worth(name: str, result: Values) -> str:
+    """The verdict on a score, with the noise floor that it rests on; empty where there is none.
+
+    >>> worth("kid", {"kid": 0.01, "kid_floor": 0.02, "kid_p": 0.31, "verdict": "not distinguishable"})
+    'not distinguishable: noise floor 0.0200, p = 0.310'
+    """
+    floor = result.get(f"{name}_floor")
+    if floor is None:
+        return ""
+    same_size, p = result.get(f"{name}_same_size"), result.get(f"{name}_p")
+    facts = [f"at equal numbers {number(same_size)}"] if same_size is not None else []
+    facts += [f"noise floor {number(floor)}", *([f"p = {number(p)}"] if p is not None else [])]
+    return f"{result.get('verdict', 'no verdict')}: {', '.join(facts)}"
 
 
-def _row(name: str, values: list[float | None]) -> ScoreRow:
-    meaning = MEANINGS.get(name, Meaning(name.replace("_", " "), "", ""))
-    known = [(value, index) for index, value in enumerate(values) if value is not None and value == value]
+def _flat(metrics: Any) -> dict[str, float]:
+    """Numbers by score."""
+    results = metrics.values() if isinstance(metrics, Mapping) else ()
+    return {
+        str(score): float(value)
+        for result in results
+        if isinstance(result, Mapping)
+        for score, value in result.items()
+        if isinstance(value, int | float)
+    }
+
+
+def _finite(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and value == value else None
+
+
+def _in_a_row(name: str, results: list[Values]) -> bool:
+    """Numbers that are scores of their own."""
+    if any(isinstance(result.get(name), str) for result in results):
+        return False
+    return not any(name.endswith(end) and name.removesuffix(end) in result for end in ENDINGS for result in results)
+
+
+def _row(name: str, results: list[Values]) -> ScoreRow:
+    title = name.replace("_", " ")
+    meaning = MEANINGS.get(name, Meaning(title, "", ""))
+    values = [_finite(result.get(name)) for result in results]
+    known = [(value, index) for index, value in enumerate(values) if value is not None]
     best = None
     if meaning.better and len({number(value) for value, _ in known}) > 1:  # what reads the same is no difference
         best = (min if meaning.better == "lower" else max)(known)[1]
-    return ScoreRow(name, meaning.better, meaning.words, tuple(number(value) for value in values), best)
-
-
-def _with_spread(
-    rows: tuple[ScoreRow, ...], groups: Mapping[str, tuple[dict[str, float], list[str]]]
-) -> tuple[ScoreRow, ...]:
-    """``0.61 ± 0.04`` where a metric gives the standard deviation over images; titles in words."""
-    finished = []
-    for row in rows:
-        spreads = [values.get(f"{row.title}_sd") for values, _ in groups.values()]
-        values = tuple(
-            f"{value} ± {number(spread)}" if spread is not None and spread == spread else value
-            for value, spread in zip(row.values, spreads, strict=True)
-        )
-        title = MEANINGS[row.title].title if row.title in MEANINGS else row.title.replace("_", " ")
-        finished.append(ScoreRow(title, row.better, row.words, values, row.best))
-    return tuple(finished)
+    used = dict.fromkeys(str(result["features"]) for result in results if "features" in result)
+    return ScoreRow(
+        meaning.title,
+        meaning.better,
+        meaning.words,
+        tuple(told(name, result) for result in results),
+        best,
+        tuple(worth(name, result) for result in results),
+        "; ".join(used),
+    )

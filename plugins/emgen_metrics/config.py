@@ -32,15 +32,22 @@ class InceptionScoreConfig(InceptionConfig):
     splits: int = Field(10, ge=1, description="the score is the mean over so many parts of the images")
 
 
-class MmdConfig(InceptionConfig):
+class FeaturesConfig(InceptionConfig):
     features: Literal["classical", "encoder", "inception"] = Field(
         "classical",
         description="`classical`: texture, no weights; `encoder`: the shipped network; `inception`: a download",
-    )
-    bandwidths: tuple[PositiveFloat, ...] = Field(
-        (0.5, 1.0, 2.0), min_length=1, description="widths of the kernels, times the median distance of the real images"
     )
 
     def uses_simulated_weights(self) -> bool:
         """The shipped encoder was trained on phantom micrographs."""
         return self.features == "encoder"
+
+
+class MmdConfig(FeaturesConfig):
+    bandwidths: tuple[PositiveFloat, ...] = Field(
+        (0.5, 1.0, 2.0), min_length=1, description="widths of the kernels, times the median distance of the real images"
+    )
+
+
+class NeighbourConfig(FeaturesConfig):
+    neighbours: int = Field(3, ge=1, description="an image's surroundings reach to its so many-th nearest neighbour")

@@ -6,7 +6,7 @@ hands the result over in ``MetricContext.features``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
@@ -32,8 +32,10 @@ class FeatureMetric:
         self.extractor = extractor
 
     @property
-    def feature_extractors(self) -> dict[str, Callable[[Stack, str], NDArray[Any]]]:
-        return {self.extractor.name: self.extractor.extract}
+    def feature_extractors(self) -> dict[str, Callable[[Stack, str], NDArray[Any] | Mapping[str, NDArray[Any]]]]:
+        """An extractor with ``extract_all`` yields all that its one pass gives, by name."""
+        extract = getattr(self.extractor, "extract_all", self.extractor.extract)
+        return {self.extractor.name: extract}
 
     def features(self, image_NHW: Stack, context: MetricContext) -> NDArray[Any]:
         """(N, D): from the context if it shares features, else computed here."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from emgen.stages import MetricContext, Stack
 from emgen_metrics.config import InceptionConfig
 from emgen_metrics.features import FeatureMetric
-from emgen_metrics.frechet import frechet_distance
+from emgen_metrics.frechet_worth import frechet_scores
 from emgen_metrics.inception import POOLED, Inception
 from emgen_metrics.stacks import need_images
 
@@ -17,8 +17,9 @@ class Fid(FeatureMetric):
     def compute(self, a: Stack, b: Stack, context: MetricContext) -> dict[str, float | str]:
         """a generated, b real, (N, H, W) and (M, H, W) in [0, 1]. 0 is equal; grows as the sets part.
 
-        It is biased upwards where images are few: compare only values from equal numbers of images.
+        ``fid`` is the published definition, biased upwards where images are few: compare only values from equal
+        numbers of images. ``fid_infinite`` is freed of most of that bias.
         """
         need_images("fid", 2, generated=a, real=b)
         rows = [self.features(stack, context) for stack in (a, b)]
-        return {"fid": frechet_distance(*rows), "features": self.extractor.name}
+        return {**frechet_scores("fid", *rows, context), "features": self.extractor.name}

@@ -6,7 +6,7 @@ from emgen.stages import MetricContext, Stack
 from emgen_metrics.config import PixelConfig
 from emgen_metrics.encoder import ShippedEncoder
 from emgen_metrics.features import FeatureMetric
-from emgen_metrics.frechet import frechet_distance
+from emgen_metrics.frechet_worth import frechet_scores
 from emgen_metrics.stacks import need_images
 
 
@@ -18,4 +18,4 @@ class FidEncoder(FeatureMetric):
         """a generated, b real, (N, H, W) and (M, H, W) in [0, 1]. 0 is equal. Biased upwards where images are few."""
         need_images("fid-encoder", 2, generated=a, real=b)
         rows = [self.features(stack, context) for stack in (a, b)]
-        return {"fid_encoder": frechet_distance(*rows), "features": self.extractor.name}
+        return {**frechet_scores("fid_encoder", *rows, context), "features": self.extractor.name}

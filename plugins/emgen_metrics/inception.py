@@ -23,29 +23,39 @@ from emgen_metrics.config import InceptionConfig
 NETWORK = "inception-v3-compat"
 POOLED, LOGITS = "2048", "logits_unbiased"
 """The layers that FID and the Inception score are defined on."""
+LAYERS = (POOLED, LOGITS)
 _BATCH = 16
 _SECONDS = 30.0
 
 
 class Inception:
-    """One layer of the network."""
+    """One layer of the network; a pass through it yields the others that metrics use as well."""
 
     def __init__(self, config: InceptionConfig, layer: str) -> None:
         self.config, self.layer = config, layer
 
     @property
     def name(self) -> str:
-        return f"{NETWORK} {self.layer} {self.config.sha256[:12]}"
+        return self._name(self.layer)
+
+    def _name(self, layer: str) -> str:
+        return f"{NETWORK} {layer} {self.config.sha256[:12]}"
 
     def extract(self, image_NHW: Stack, device: str) -> NDArray[np.float32]:
         """(N, H, W) in [0, 1] -> (N, D). The network resizes to 299² itself. Raises ``PreflightError``."""
-        network = _network(weights_file(self.config), self.layer, self.config.sha256).to(device)
-        rows = []
+        return self.extract_all(image_NHW, device)[self.name]
+
+    def extract_all(self, image_NHW: Stack, device: str) -> dict[str, NDArray[np.float32]]:
+        """The features of every layer in ``LAYERS``, and of this one, by name: FID and Inception score share a pass."""
+        layers = LAYERS if self.layer in LAYERS else (*LAYERS, self.layer)
+        network = _network(weights_file(self.config), layers, self.config.sha256).to(device)
+        batches = []
         with torch.inference_mode():
             for start in range(0, len(image_NHW), _BATCH):
                 batch = as_rgb(np.asarray(image_NHW[start : start + _BATCH])).to(device)
-                rows.append(network(batch)[0].float().cpu().numpy())
-        return np.concatenate(rows)
+                batches.append([found.float().cpu().numpy() for found in network(batch)])
+        rows = [np.concatenate(parts) for parts in zip(*batches, strict=True)]
+        return {self._name(layer): row for layer, row in zip(layers, rows, strict=True)}
 
 
 def as_rgb(image_NHW: NDArray[Any]) -> torch.Tensor:
@@ -102,10 +112,10 @@ def _other_ways() -> str:
 
 
 @lru_cache(maxsize=2)
-def _network(file: Path, layer: str, sha256: str) -> FeatureExtractorInceptionV3:
+def _network(file: Path, layers: tuple[str, ...], sha256: str) -> FeatureExtractorInceptionV3:
     try:
         with _tensors_only():
-            return FeatureExtractorInceptionV3(NETWORK, [layer], feature_extractor_weights_path=str(file))
+            return FeatureExtractorInceptionV3(NETWORK, list(layers), feature_extractor_weights_path=str(file))
     except Exception as error:  # unpickling and torch raise many kinds
         raise PreflightError(f"{file}: these are not Inception weights ({error}). {_other_ways()}") from error
 

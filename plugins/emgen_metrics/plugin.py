@@ -6,7 +6,14 @@ from collections.abc import Iterable
 
 import emgen
 from emgen.registration import MetricPlugin
-from emgen_metrics.config import InceptionConfig, InceptionScoreConfig, MmdConfig, PixelConfig
+from emgen_metrics.config import (
+    FeaturesConfig,
+    InceptionConfig,
+    InceptionScoreConfig,
+    MmdConfig,
+    NeighbourConfig,
+    PixelConfig,
+)
 
 _INCEPTION = "Inception weights of torch-fidelity (91 MB)"
 
@@ -20,6 +27,7 @@ def _distributions() -> Iterable[MetricPlugin]:
     return [
         MetricPlugin(
             name="fid",
+            revision=2,
             config=InceptionConfig,
             create="emgen_metrics.fid:Fid",
             summary="Fréchet distance of Inception features, as torch-fidelity computes it",
@@ -42,6 +50,7 @@ def _distributions() -> Iterable[MetricPlugin]:
         ),
         MetricPlugin(
             name="fid-encoder",
+            revision=2,
             config=PixelConfig,
             create="emgen_metrics.fid_encoder:FidEncoder",
             summary="Fréchet distance of the shipped encoder's features; no download, no published FID",
@@ -53,13 +62,45 @@ def _distributions() -> Iterable[MetricPlugin]:
         ),
         MetricPlugin(
             name="mmd",
+            revision=2,
             config=MmdConfig,
             create="emgen_metrics.mmd:Mmd",
             summary="maximum mean discrepancy of image features; by default of texture statistics without any weights",
             needs="generated-vs-real",
             headline="mmd2",
             better="lower",
-            preflight="emgen_metrics.preflight:mmd",
+            preflight="emgen_metrics.preflight:features",
+            simulated_weights="config",
+        ),
+        MetricPlugin(
+            name="kid",
+            config=FeaturesConfig,
+            create="emgen_metrics.kid:Kid",
+            summary="kernel distance (KID), unbiased also for few images; by default of texture statistics",
+            needs="generated-vs-real",
+            headline="kid",
+            better="lower",
+            preflight="emgen_metrics.preflight:features",
+            simulated_weights="config",
+        ),
+        MetricPlugin(
+            name="power-spectrum",
+            config=PixelConfig,
+            create="emgen_metrics.power_spectrum:PowerSpectrum",
+            summary="distance of the radial power spectra, dB",
+            needs="generated-vs-real",
+            headline="spectrum_db",
+            better="lower",
+        ),
+        MetricPlugin(
+            name="precision-recall",
+            config=NeighbourConfig,
+            create="emgen_metrics.precision_recall:PrecisionRecall",
+            summary="share of generated images that look real, and of real ones that are generated; density, coverage",
+            needs="generated-vs-real",
+            headline="image_f1",
+            better="higher",
+            preflight="emgen_metrics.preflight:features",
             simulated_weights="config",
         ),
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emgen.errors import ModelError, PreflightError
-from emgen_metrics.config import InceptionConfig, MmdConfig, PixelConfig
+from emgen_metrics.config import FeaturesConfig, InceptionConfig, PixelConfig
 
 
 def inception(config: InceptionConfig, device: str) -> None:
@@ -13,7 +13,7 @@ def inception(config: InceptionConfig, device: str) -> None:
     weights_file(config)
 
 
-def encoder(config: PixelConfig | MmdConfig, device: str) -> None:
+def encoder(config: PixelConfig | FeaturesConfig, device: str) -> None:
     """Raises ``PreflightError`` where no shipped weights are installed."""
     from emgen.model import PRETRAINED, read_info
 
@@ -25,7 +25,7 @@ def encoder(config: PixelConfig | MmdConfig, device: str) -> None:
         ) from error
 
 
-def mmd(config: MmdConfig, device: str) -> None:
+def features(config: FeaturesConfig, device: str) -> None:
     """As the features ask; the classical ones need nothing."""
     if config.features == "inception":
         inception(config, device)

@@ -1,0 +1,58 @@
+"""What counts as one independent observation: an image, or a micrograph with all its crops.
+
+Crops of one micrograph share brightness, focus and noise, and may overlap. Treated as independent they make every set
+look larger than it is. So resampling goes by micrograph wherever there are enough of them to resample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emgen.errors import BadImageError
+
+LEAST_GROUPS = 8
+"""Fewer micrographs have at most 10 different divisions into halves, too few to see 5 % of anything (8 have 35)."""
+
+
+@dataclass(frozen=True)
+class Units:
+    """``of_M``: for each real image its unit, 0 … U-1.
+
+    Attributes
+    ----------
+    word: what a unit is, ``micrographs`` or ``images``.
+    too_few: of how many micrographs the images come, where these are too few to resample and images stand in for them.
+    """
+
+    of_M: NDArray[np.intp]
+    word: str
+    too_few: int | None = None
+
+    @property
+    def count(self) -> int:
+        return int(self.of_M.max()) + 1
+
+
+def units(groups: Sequence[int] | NDArray[np.integer] | None, images: int) -> Units:
+    """From the micrograph of each real image, or ``None`` where nobody knows. Raises ``BadImageError``."""
+    if groups is None:
+        return Units(np.arange(images), "images")
+    if len(groups) != images:
+        raise BadImageError(f"groups name the source of {len(groups)} images, but there are {images} real ones.")
+    found, of_M = np.unique(np.asarray(groups), return_inverse=True)
+    if len(found) == images:
+        return Units(np.arange(images), "images")
+    if len(found) < LEAST_GROUPS:
+        return Units(np.arange(images), "images", too_few=len(found))
+    return Units(of_M.ravel().astype(np.intp), "micrographs")
+
+
+def halves(found: Units, rng: np.random.Generator) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Indices of the images of a random half of the units, and of the others."""
+    first = np.zeros(found.count, bool)
+    first[rng.permutation(found.count)[: found.count // 2]] = True
+    return np.flatnonzero(first[found.of_M]), np.flatnonzero(~first[found.of_M])
