@@ -20,6 +20,7 @@ COMMANDS = {
     "segment": "Segment micrographs with a model: masks, labels, particle table.",
     "score": "Distribution scores of generated against real images.",
     "evaluate": "Pixel and particle scores of predicted against true masks.",
+    "study": "The paper's comparisons: many runs, one report.",
     "report": "Write the HTML report of a run again.",
     "cache": "List, explain and prune stored artifacts.",
 }

@@ -1,0 +1,159 @@
+"""Label-free against hand labels, against rough masks without a GAN, and against the rough masks themselves.
+
+As the paper's Figure 4: loss, PA and MIoU by step, and the steps until 95 % of the final MIoU. One network, with one seed
+and the same number of steps, is trained on five data sets; all are scored on micrographs that no training has seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from emgen.engine.handles import Micrographs, Parts
+from emgen.engine.run import Run
+from emgen.engine.tandem import virtual_data
+from emgen.study.charts import colours, curves_chart, dots_chart, forest_chart
+from emgen.study.evaluation import Unseen, bring_unseen, evaluate_rough
+from emgen.study.examples import segmentations
+from emgen.study.labels import crops_with_labels
+from emgen.study.persons import hand_labels, true_labels
+from emgen.study.plan import Plan
+from emgen.study.summary import (
+    Chart,
+    Comparison,
+    Section,
+    Summary,
+    by_arm,
+    compare,
+    effects_table,
+    scores_table,
+    sentence,
+    values_by_seed,
+)
+from emgen.study.training import outcome_of, trained_outcome
+from emgen.study.trial import Outcome, Result, Trial
+from emgen.study.worker import Workplace
+
+TITLE = "Label-free against hand labels"
+QUESTION = (
+    "Is a model that was trained without a single label as good as one trained on hand labels of the same micrographs? What "
+    "do the GANs add to training on the rough masks?"
+)
+ROUGH = "rough masks"
+ROUGH_TRAINED = "trained on rough masks"
+FIRST = "1st generation"
+LABEL_FREE = "label-free"
+HAND = "hand labels"
+TRUTH = "exact truth"
+ARMS: Mapping[str, str] = {
+    ROUGH: "the rough segmenter itself, no training",
+    ROUGH_TRAINED: "the network trained on subset 1 with its rough masks, no GAN",
+    FIRST: "the network trained on the 1st generation, no contrast GAN",
+    LABEL_FREE: "the network trained on the 2nd generation: what `emgen run` gives",
+    HAND: "the network trained on hand labels of all micrographs that the label-free run looks at",
+    TRUTH: "the network trained on the exact labels of the same micrographs: the ceiling",
+}
+PAIRS = ((LABEL_FREE, HAND), (LABEL_FREE, ROUGH_TRAINED), (LABEL_FREE, ROUGH), (LABEL_FREE, FIRST), (TRUTH, LABEL_FREE))
+COLUMNS = (
+    "miou",
+    "pixel_accuracy",
+    "dice",
+    "object_f1",
+    "object_recall",
+    "object_precision",
+    "diameter_error",
+    "steps_to_95",
+)
+COMPARED = ("miou", "dice", "object_f1", "diameter_error")
+
+
+def trials(plan: Plan) -> list[Trial]:
+    """Arm by arm, so that workers beside each other do different seeds and seldom wait for the same artifact."""
+    plan.need_truth("scores models against labels")
+    arms = [arm for arm in ARMS if _can(plan, arm)]
+    return [plan.trial(arm, seed) for arm in arms for seed in plan.seeds]
+
+
+def perform(place: Workplace) -> Outcome:
+    arm, material = place.trial.arm, place.trial.material
+    with place.run() as run:
+        unseen = bring_unseen(run, material)
+        if arm == ROUGH:
+            return outcome_of(evaluate_rough(run, unseen), unseen)
+        micrographs = run.read()
+        parts = run.split(micrographs, run.segment_roughly(micrographs))
+        return _trained(place, run, micrographs, parts, unseen)
+
+
+def _trained(place: Workplace, run: Run, micrographs: Micrographs, parts: Parts, unseen: Unseen) -> Outcome:
+    trial, notes = place.trial, ()
+    if trial.arm == ROUGH_TRAINED:
+        data = parts.subset1_images, parts.subset1_labels
+    elif trial.arm in (FIRST, LABEL_FREE):
+        made = virtual_data(run, parts)
+        generation = made.first if trial.arm == FIRST else made.second
+        data = generation.images, generation.labels
+    elif trial.arm == HAND:
+        label_of, whose = hand_labels(run, micrographs, trial.material)
+        data, notes = crops_with_labels(run, micrographs, parts, label_of, HAND), (whose,)
+    else:
+        data = crops_with_labels(run, micrographs, parts, true_labels(run, micrographs, trial.material), TRUTH)
+    snapshots = int(trial.settings["snapshots"])
+    return trained_outcome(run, *data, unseen, arm=trial.arm, snapshots=snapshots, notes=notes)
+
+
+def summarise(plan: Plan, results: Sequence[Result]) -> Summary:
+    arms = by_arm(results)
+    compared = {name: compare(PAIRS, arms, name) for name in COMPARED}
+    flat = [own for comparisons in compared.values() for own in comparisons]
+    return Summary(_answers(compared["miou"], arms), _sections(arms, compared), flat)
+
+
+def _answers(miou: Sequence[Comparison], arms: Mapping[str, Sequence[Result]]) -> list[str]:
+    notes = dict.fromkeys(note for own in arms.values() for result in own for note in result.outcome.notes)
+    return [f"{sentence(own)}." for own in miou] + [f"The arm “{HAND}” stands for {note}." for note in notes]
+
+
+def _sections(arms: Mapping[str, Sequence[Result]], compared: Mapping[str, Sequence[Comparison]]) -> list[Section]:
+    colour = colours(list(ARMS))
+    miou = {arm: list(values_by_seed(own, "miou").values()) for arm, own in arms.items()}
+    differences = [
+        (f"{c.arm} − {c.other}", 100 * c.effect.mean, 100 * c.effect.low, 100 * c.effect.high) for c in compared["miou"]
+    ]
+    charts = [Chart("MIoU of each seed", dots_chart(miou, "MIoU on unseen micrographs", colour))]
+    if differences:
+        charts.append(Chart("Differences of MIoU", forest_chart(differences, "points of MIoU, 95 % interval")))
+    return [
+        Section(
+            "Scores on unseen micrographs",
+            "; ".join(f"{arm}: {words}" for arm, words in ARMS.items() if arm in arms) + ".",
+            [scores_table(arms, COLUMNS)],
+            charts,
+        ),
+        Section("Effect sizes", tables=[effects_table([c for name in COMPARED for c in compared[name]])]),
+        Section("By step", "Mean over the seeds; the band is their range.", charts=_curves(arms, colour)),
+        Section("Segmentations", "Unseen micrographs of the first seed, spread evenly.", strips=segmentations(arms)),
+    ]
+
+
+def _curves(arms: Mapping[str, Sequence[Result]], colour: Mapping[str, str]) -> list[Chart]:
+    losses = [name for own in arms.values() for r in own for name in r.outcome.curves if name.startswith("loss: ")]
+    titles = {
+        "miou": "MIoU",
+        "pixel_accuracy": "PA",
+        **{name: name.removeprefix("loss: ") for name in dict.fromkeys(losses)},
+    }
+    charts = []
+    for name, title in titles.items():
+        series = {arm: [r.outcome.curves[name] for r in own if r.outcome.curves.get(name)] for arm, own in arms.items()}
+        known = {arm: curves for arm, curves in series.items() if curves}
+        if known:
+            charts.append(Chart(title, curves_chart(known, title, colour, log=name.startswith("loss: "))))
+    return charts
+
+
+def _can(plan: Plan, arm: str) -> bool:
+    """Hand labels and truth of the user's own micrographs are there only where they were given."""
+    material = plan.material(plan.seeds[0])
+    if arm == HAND:
+        return bool(material.hand_labels or material.phantoms)
+    return arm != TRUTH or material.phantoms

@@ -1,0 +1,71 @@
+"""Where trials are done: one interface, so that a study does not know whether it runs here or on a cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal, Protocol
+
+from emgen.study.trial import Result, Trial
+from emgen.study.worker import perform
+
+Watch = Callable[[Sequence[Trial]], bool]
+"""Called about every second with the trials that are being done; true asks to stop."""
+ExecutorName = Literal["processes", "dask", "here"]
+TICK_S = 1.0
+
+
+class Executor(Protocol):
+    """Does trials, each once, and yields their results as they come. A trial that fails is a result like others.
+
+    Asked to stop, it lets running trials stop at their next checkpoint and yields them, and those not begun, as
+    interrupted.
+    """
+
+    def map(self, trials: Sequence[Trial], watch: Watch) -> Iterator[Result]: ...
+
+
+class HereExecutor:
+    """One trial after the other in this process: for notebooks, debugging and tests."""
+
+    def map(self, trials: Sequence[Trial], watch: Watch) -> Iterator[Result]:
+        stopped = False
+        for trial in trials:
+            stopped = stopped or watch([trial])
+            result = interrupted(trial) if stopped else perform(trial)
+            stopped = stopped or result.status == "interrupted"
+            yield result
+
+
+def make_executor(name: ExecutorName = "processes", workers: int = 1, scheduler: str | None = None) -> Executor:
+    """``scheduler``: address of a Dask scheduler; without one Dask starts a cluster of ``workers`` on this machine."""
+    if name == "here":
+        return HereExecutor()
+    if name == "dask":
+        from emgen.study.dask import DaskExecutor
+
+        return DaskExecutor(scheduler, workers)
+    from emgen.study.processes import ProcessExecutor
+
+    return ProcessExecutor(workers)
+
+
+def interrupted(trial: Trial) -> Result:
+    return Result(trial=trial, status="interrupted", reason="not begun")
+
+
+def threads_each(workers: int) -> int:
+    """Threads of arithmetic for each worker: the cores shared out, or fewer where ``OMP_NUM_THREADS`` says so."""
+    share = max(1, _cores() // max(1, workers))
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return min(share, int(wanted)) if wanted.isdecimal() and int(wanted) > 0 else share
+
+
+def thread_variables(workers: int) -> dict[str, str]:
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+    return {name: str(threads_each(workers)) for name in names}
+
+
+def _cores() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
