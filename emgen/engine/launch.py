@@ -15,13 +15,14 @@ from emgen.engine.bench import Bench
 from emgen.engine.cache import STAGES, Store, check_writable
 from emgen.engine.device import device_name, pick_device, pick_precision
 from emgen.engine.failures import disk_trouble
-from emgen.engine.plan import STEPS, check_plan, needed_bytes
+from emgen.engine.plan import check_plan, expected_steps, needed_bytes
 from emgen.engine.progress import Progress, make_progress
 from emgen.engine.record import RunRecord
+from emgen.engine.rounds import run_rounds
 from emgen.engine.run import Run
 from emgen.engine.steps_score import Scores
 from emgen.engine.stop import Stop, on_signals
-from emgen.engine.tandem import Outcome, tandem
+from emgen.engine.tandem import Outcome
 from emgen.errors import EmgenError, Interrupted, OutputError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def run_spec(
     cache: Path | str | None = None,
     overrides: Sequence[str] = (),
 ) -> RunResult:
-    """Runs the tandem; what stands in the store already is not computed again.
+    """Runs the tandem, so often as the spec says; what stands in the store already is not computed again.
 
     Parameters
     ----------
@@ -72,7 +73,7 @@ def run_spec(
     """
     loaded, host = _loaded(spec, overrides, host)
     with opened_run(loaded, Path(out), host=host, progress=progress, cache=cache) as run:
-        outcome = tandem(run)
+        outcome = run_rounds(run)
         write_json(run.bench.folder / "metrics.json", outcome.scores)
     folders = {label: step.folder for label, step in run.bench.record.steps.items()}
     artifacts = {label: run.bench.folder / folder for label, folder in folders.items()}
@@ -115,7 +116,7 @@ def opened_run(
         polarity=modality.polarity,
         resume=resume or resume_command(out, cache),
     )
-    shown.expect(STEPS)
+    shown.expect(expected_steps(spec))
     try:
         with on_signals(stop, shown.note), _on_record(bench):
             yield Run(bench)

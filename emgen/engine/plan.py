@@ -20,12 +20,21 @@ STEPS = (
     "morphology_gan",
     "masks",
     "first_generation",
+    "fidelity of rough masks",
+    "gate first_generation",
     "contrast_gan",
     "second_generation",
+    "gate second_generation",
     "downstream_task",
 )
 """Labels of the steps of every run, in order; those of the scores follow from the metrics."""
 CHECKPOINTS_BYTES = 500 * 2**20
+
+
+def expected_steps(spec: Spec) -> tuple[str, ...]:
+    """``STEPS`` without what the spec switches off."""
+    unchecked = spec.gate.mode == "off"
+    return tuple(label for label in STEPS if not (unchecked and label.startswith(("gate ", "fidelity "))))
 
 
 def check_plan(spec: Spec, host: Host) -> None:
@@ -42,8 +51,8 @@ def check_plan(spec: Spec, host: Host) -> None:
 
 
 def needed_bytes(spec: Spec) -> int:
-    """A generous guess of what a run writes besides the micrographs: three virtual stacks, and the checkpoints."""
-    return 3 * spec.virtual.images * spec.data.crop**2 * 4 + CHECKPOINTS_BYTES
+    """A generous guess of what a run writes besides the micrographs: five virtual stacks, and the checkpoints."""
+    return 5 * spec.virtual.images * spec.data.crop**2 * 4 + CHECKPOINTS_BYTES
 
 
 def _refuse_paired(where: str, plugin: object) -> None:

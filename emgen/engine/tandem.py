@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from emgen.artifacts import Artifact, StackRef
 from emgen.engine.handles import Generation, Micrographs, Parts, RoughLabels
+from emgen.engine.steps_gate import with_fidelity
 from emgen.engine.steps_score import Scores
 
 if TYPE_CHECKING:
@@ -52,15 +53,15 @@ def tandem(run: Run) -> Outcome:
     parts = run.split(micrographs, rough)  # subset 1 with rough labels, subset 2 without, a held-out part
 
     made = virtual_data(run, parts)
-    model = run.keep(run.train_downstream(made.second.images, made.second.labels))
-    scores = run.score(parts, made.morphology, made.contrast, made.first.images, made.second.images)
-    return Outcome(micrographs, rough, parts, **vars(made), model=model, scores=scores)
+    training = run.training_set(made.second, parts, micrographs)  # with labelled crops where the spec has some
+    model = run.keep(run.train_downstream(training.images, training.labels))
+    return Outcome(micrographs, rough, parts, **vars(made), model=model, scores=scored(run, parts, made))
 
 
 def virtual_data(run: Run, parts: Parts) -> VirtualData:
     """Steps 3 to 5: from subset 1 with rough labels and subset 2 without to both generations."""
     sampler = run.fit_sampler(parts)
-    morphology = run.train_morphology(parts)
+    morphology = run.train_morphology(parts, sampler)
     masks = run.sample_masks(sampler)
     first = run.gate(run.generate(morphology, masks), masks, parts, label="gate first_generation")
 
@@ -68,3 +69,9 @@ def virtual_data(run: Run, parts: Parts) -> VirtualData:
     translated = run.translate(contrast, first.images)
     second = run.gate(translated, first.labels, parts, label="gate second_generation")
     return VirtualData(sampler, morphology, masks, first, contrast, second)
+
+
+def scored(run: Run, parts: Parts, made: VirtualData) -> Scores:
+    """Step 7: both generations against real crops, and what the gate found in them."""
+    scores = run.score(parts, made.morphology, made.contrast, made.first.images, made.second.images)
+    return with_fidelity(scores, first_generation=made.first, second_generation=made.second)

@@ -16,6 +16,7 @@ from emgen.fidelity.correct import Corrected, correct
 from emgen.fidelity.judge import FAULTS, Judged, Limits, Thresholds, judge
 from emgen.fidelity.measure import Measured, Sizes, measure, sizes_of
 from emgen.fidelity.rates import counts, rates
+from emgen.fidelity.sift import Sifted, sift, training_label
 
 __all__ = [
     "FAULTS",
@@ -23,6 +24,7 @@ __all__ = [
     "Judged",
     "Limits",
     "Measured",
+    "Sifted",
     "Sizes",
     "Thresholds",
     "check",
@@ -32,5 +34,7 @@ __all__ = [
     "measure",
     "pass_rate",
     "rates",
+    "sift",
     "sizes_of",
+    "training_label",
 ]

@@ -35,8 +35,9 @@ class Instance:
 
 
 def measure_particles(field: Field, nothing: Nothing) -> NDArray[np.float64]:
-    """(K, 11) ``COLUMNS``: radius in px; score and contrast (in the image's units) at the label, score as a round spot at its centre, and at the best place near
-    by, (dy, dx) px from it. NaN where a particle could not be measured: hidden by others, or no background."""
+    """(K, 11) ``COLUMNS``: radius in px; score and contrast (in the image's units) at the label, score as a round spot
+    at its centre, and at the best place near by, (dy, dx) px from it. NaN where a particle could not be measured:
+    hidden by others, or no background."""
     rows = [_row(field, nothing, instance) for instance in instances(field)]
     return np.array(rows, np.float64).reshape(-1, len(COLUMNS))
 
@@ -53,7 +54,7 @@ def instances(field: Field) -> Iterator[Instance]:
         mask = field.label_HW[box] == label
         pad = margin(float(np.sqrt(mask.sum() / np.pi)))
         ys, xs = np.nonzero(mask)
-        centre = (int(round(ys.mean())) + box[0].start, int(round(xs.mean())) + box[1].start)
+        centre = (round(ys.mean()) + box[0].start, round(xs.mean()) + box[1].start)
         corner = (box[0].start - pad, box[1].start - pad)
         border = box[0].start == 0 or box[1].start == 0 or box[0].stop == height or box[1].stop == width
         weight = field.free.copy()

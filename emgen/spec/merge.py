@@ -7,7 +7,7 @@ from typing import Any
 
 from emgen.spec.slots import SLOTS, as_settings
 
-SECTIONS = ("data", "split", "virtual", "metrics")
+SECTIONS = ("data", "split", "virtual", "gate", "checkpoints", "metrics")
 """Empty where all lines under the heading are commented out; then the defaults stand."""
 
 

@@ -77,6 +77,29 @@ class VirtualSpec(Part):
     images: int = Field(400, ge=4, description="number of virtual images, each with its exact mask")
 
 
+class GateSpec(Part):
+    """What becomes of virtual images that do not show what their labels say."""
+
+    mode: Literal["off", "report", "quarantine", "correct"] = Field(
+        "correct",
+        description="correct: mend the labels, leave out images that show particles without one; quarantine: leave out "
+        "every image with too many faults; report: only count; off: no check",
+    )
+    tolerated: float = Field(
+        0.15, ge=0, le=1, description="share of particles at fault that an image may hold; in correct, after correction"
+    )
+    least_kept: float = Field(
+        0.5, ge=0, le=1, description="share of the images that is kept at least, the best ones, whatever they show"
+    )
+    chance: float = Field(
+        0.03,
+        gt=0,
+        lt=0.5,
+        description="a label shows no particle if so many places of bare background look as much like one",
+    )
+    shift: float = Field(0.15, gt=0, lt=1, description="how far a particle may lie beside its label, in its diameters")
+
+
 def _text_or_list(value: Any) -> Any:
     return [value] if isinstance(value, str | Path | dict) else value
 
@@ -87,6 +110,45 @@ def _each_once(values: list[Slot]) -> list[Slot]:
     if twice:
         raise ValueError(f'"{twice[0]}" is listed twice; scores are kept by name. Remove one.')
     return values
+
+
+class CheckpointSpec(Part):
+    """Which state of each GAN's training is kept: states on the way are ranked without labels."""
+
+    candidates: int = Field(
+        4, ge=0, le=100, description="states on the way to rank, evenly spaced, the last included; 0 keeps the last"
+    )
+    by: Annotated[list[Slot], BeforeValidator(_text_or_list), AfterValidator(_each_once)] = Field(
+        default_factory=list,
+        description="metrics of sets of images to rank by; empty: all that need no weights",
+    )
+    sizes: bool = Field(True, description="rank by the sizes, too, that the rough segmenter finds in them")
+    probes: int = Field(32, ge=8, description="images made by each state, and at most twice as many real crops")
+    patience: int | None = Field(
+        2, ge=1, description="end a training once so many states in a row are clearly no better; null: never"
+    )
+    keep: bool = Field(False, description="keep the weights of all states, not only of the one chosen")
+
+
+class LabelledSpec(Part):
+    """A few labelled micrographs, mixed into the virtual data set."""
+
+    images: Annotated[list[str], BeforeValidator(_text_or_list)] = Field(
+        min_length=1, description="labelled micrographs: globs, folders or files, relative to the spec file"
+    )
+    masks: str | None = Field(
+        None,
+        description="folder or glob of their masks, `<stem>_labels` or `<stem>_mask`; null: beside the micrographs",
+    )
+    share: float = Field(
+        0.25, gt=0, le=0.9, description="share of crops of labelled micrographs among the training images"
+    )
+    folds: int = Field(
+        2,
+        ge=0,
+        le=10,
+        description="groups of labelled micrographs kept out in turn to measure the gain, a training each; 0: no measure",
+    )
 
 
 class Spec(Part):
@@ -114,6 +176,21 @@ class Spec(Part):
     data: DataSpec = Field(default_factory=DataSpec, description="how micrographs become training crops")
     split: SplitSpec = Field(default_factory=SplitSpec, description="which part of the stack is for what")
     virtual: VirtualSpec = Field(default_factory=VirtualSpec, description="the virtual data set")
+    gate: GateSpec = Field(
+        default_factory=GateSpec, description="what becomes of virtual images that do not show what their labels say"
+    )
+    checkpoints: CheckpointSpec = Field(
+        default_factory=CheckpointSpec, description="which state of each GAN's training is kept"
+    )
+    rounds: int = Field(
+        1, ge=1, le=10, description="so often the tandem runs, the model of a round in place of the rough segmenter"
+    )
+    warm_start: bool = Field(
+        True, description="from round 2 on the downstream task trains on from the weights of the round before"
+    )
+    labelled: LabelledSpec | None = Field(
+        None, description="a few labelled micrographs to add to the virtual data set, and what they gain"
+    )
     allow_simulated_weights: bool = Field(
         True, description="false refuses plugins that bring weights trained on simulated images"
     )
@@ -142,7 +219,14 @@ class Spec(Part):
     def to_dict(self) -> dict[str, Any]:
         """Every setting as JSON values, image patterns absolute: the same run from anywhere."""
         whole = self.model_dump(mode="json")
-        return {**whole, "images": [str(self.base / Path(os.path.expandvars(p)).expanduser()) for p in self.images]}
+        if self.labelled is not None:
+            whole["labelled"] |= {"images": self._anchored(self.labelled.images)}
+            if self.labelled.masks is not None:
+                whole["labelled"] |= {"masks": self._anchored([self.labelled.masks])[0]}
+        return {**whole, "images": self._anchored(self.images)}
+
+    def _anchored(self, patterns: list[str]) -> list[str]:
+        return [str(self.base / Path(os.path.expandvars(pattern)).expanduser()) for pattern in patterns]
 
     def to_yaml(self) -> str:
         """``to_dict`` as YAML. Loading it gives an equal spec."""
@@ -167,6 +251,11 @@ def build_spec_model(host: Host) -> type[Spec]:
         list[Annotated[Slot, SlotOf("metric", host)]], BeforeValidator(_text_or_list), AfterValidator(_each_once)
     ]
     described: Any = Field(default_factory=list, description=Spec.model_fields["metrics"].description)
+    by: Any = Field(default_factory=list, description=CheckpointSpec.model_fields["by"].description)
+    checkpoints: Any = create_model(
+        "CheckpointSpec", __base__=CheckpointSpec, __doc__=CheckpointSpec.__doc__, by=(metrics, by)
+    )
+    which: Any = Field(default_factory=checkpoints, description=Spec.model_fields["checkpoints"].description)
     return create_model(
         "Spec",
         __base__=Spec,
@@ -174,4 +263,5 @@ def build_spec_model(host: Host) -> type[Spec]:
         modality=(Annotated[str, AfterValidator(installed)], like("modality", "modality")),
         **slots,
         metrics=(metrics, described),
+        checkpoints=(checkpoints, which),
     )

@@ -57,16 +57,21 @@ def _top(spec: Spec, pattern: str, is_placeholder: bool, host: Host) -> Iterator
     yield _line("modality", spec.modality)
     yield _line("preset", spec.preset, _about(Spec, "preset"))
     yield _line("seed", spec.seed, _about(Spec, "seed"))
-    for name in ("device", "precision", "allow_simulated_weights"):
+    for name in ("device", "precision", "rounds", "warm_start", "labelled", "allow_simulated_weights"):
         yield "# " + _line(name, getattr(spec, name), _about(Spec, name))
 
 
 def _parts(spec: Spec) -> Iterator[str]:
-    for name in ("data", "split", "virtual"):
+    for name in ("data", "split", "virtual", "gate", "checkpoints"):
         part: Part = getattr(spec, name)
         yield f"\n{name}:  # {_about(Spec, name)}"
         for field in type(part).model_fields:
-            yield "  # " + _line(field, getattr(part, field), _about(type(part), field))
+            yield "  # " + _line(field, _names(getattr(part, field)), _about(type(part), field))
+
+
+def _names(value: Any) -> Any:
+    """A list of slots by its names; any other value as it is."""
+    return [each.uses if isinstance(each, Slot) else each for each in value] if isinstance(value, list) else value
 
 
 def _slots(spec: Spec, host: Host) -> Iterator[str]:
@@ -82,7 +87,7 @@ def _slots(spec: Spec, host: Host) -> Iterator[str]:
         for name, setting in changed_settings(value).items():
             yield "  # " + _line(name, setting, _about(type(value), name))
     yield f"\n# {_about(Spec, 'metrics')}"
-    yield f"# metrics: {_yaml([metric.uses for metric in spec.metrics])}"
+    yield f"# metrics: {_yaml(_names(spec.metrics))}"
 
 
 def changed_settings(value: Slot) -> Mapping[str, Any]:

@@ -274,6 +274,7 @@ def test_a_change_repeats_only_what_depends_on_it(start: Start, tmp_path: Path) 
     assert made(tmp_path / "run") == [
         "contrast_gan",
         "second_generation",
+        "gate second_generation",
         "downstream_task",
         "score fake-metric second_generation",
     ]
