@@ -7,18 +7,33 @@ from collections.abc import Mapping
 from typing import Any
 
 from emgen.artifacts import Artifact, StackRef
-from emgen.engine import steps_bring, steps_data, steps_gate, steps_score, steps_split, steps_train, steps_virtual
+from emgen.engine import (
+    steps_bring,
+    steps_data,
+    steps_evidence,
+    steps_gate,
+    steps_labelled,
+    steps_rounds,
+    steps_score,
+    steps_split,
+    steps_train,
+    steps_virtual,
+)
 from emgen.engine.bench import Bench
 from emgen.engine.handles import Generation, Micrographs, Parts, RoughLabels
+from emgen.engine.steps_evidence import Evidence
 from emgen.engine.steps_score import Scores
+from emgen.engine.trials import trial_of_contrast, trial_of_morphology
 from emgen.stages import Stack
 
 
 class Run:
     """The steps of the tandem on one bench. ``label`` names a step in the manifest when it is called a second time."""
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: Bench, start_from: Artifact | None = None) -> None:
+        """``start_from``: the model that the downstream task trains on from, where it can."""
         self.bench = bench
+        self.start_from = start_from
 
     def read(self) -> Micrographs:
         return steps_data.read(self.bench)
@@ -32,8 +47,13 @@ class Run:
     def fit_sampler(self, parts: Parts, *, label: str = "mask_sampler") -> Artifact:
         return steps_train.fit_sampler(self.bench, parts.subset1_labels, label=label)
 
-    def train_morphology(self, parts: Parts, *, label: str = "morphology_gan") -> Artifact:
-        return steps_train.train_morphology(self.bench, parts.subset1_labels, parts.subset1_images, label=label)
+    def train_morphology(
+        self, parts: Parts, sampler: Artifact | None = None, *, label: str = "morphology_gan"
+    ) -> Artifact:
+        """The states on the way are judged by what they paint on masks of ``sampler``, fitted here unless given."""
+        trial = trial_of_morphology(self, parts, sampler, label)
+        stacks = parts.subset1_labels, parts.subset1_images
+        return steps_train.train_morphology(self.bench, *stacks, trial, label=label)
 
     def sample_masks(self, sampler: Artifact, n: int | None = None, *, label: str = "masks") -> StackRef:
         return steps_virtual.sample_masks(self.bench, sampler, n=n, label=label)
@@ -46,7 +66,8 @@ class Run:
         return steps_gate.gate(self.bench, images, labels, parts, label=label)
 
     def train_contrast(self, first: Generation, parts: Parts, *, label: str = "contrast_gan") -> Artifact:
-        return steps_train.train_contrast(self.bench, first.images, parts.subset2_images, label=label)
+        trial = trial_of_contrast(self.bench, first, parts)
+        return steps_train.train_contrast(self.bench, first.images, parts.subset2_images, trial, label=label)
 
     def translate(self, contrast: Artifact, images: StackRef, *, label: str = "second_generation") -> StackRef:
         return steps_virtual.translate(self.bench, contrast, images, label=label)
@@ -55,7 +76,26 @@ class Run:
         self, images: StackRef, labels: StackRef, *, label: str = "downstream_task", snapshots: int = 0
     ) -> Artifact:
         """``snapshots``: so many states on the way are kept as model folders ``snapshots/<step>`` of the artifact."""
-        return steps_train.train_downstream(self.bench, images, labels, label=label, snapshots=snapshots)
+        how: dict[str, Any] = {"snapshots": snapshots, "start_from": self.start_from}
+        return steps_train.train_downstream(self.bench, images, labels, label=label, **how)
+
+    def training_set(self, second: Generation, parts: Parts, micrographs: Micrographs) -> Generation:
+        """What the downstream task is trained on: the 2nd generation, and crops of labelled micrographs if any."""
+        return steps_labelled.training_set(self.bench, second, parts, micrographs)
+
+    def segment_stack(self, micrographs: Micrographs, parts: Parts, model: Artifact) -> RoughLabels:
+        """Every micrograph segmented by a model of this run."""
+        return steps_rounds.segment_stack(self.bench, micrographs, parts, model)
+
+    def relabel(self, micrographs: Micrographs, parts: Parts, rough: RoughLabels) -> Parts:
+        """The same crops as in ``parts``, with other labels."""
+        return steps_rounds.relabel(self.bench, micrographs, parts, rough)
+
+    def gather_evidence(
+        self, micrographs: Micrographs, parts: Parts, masks: RoughLabels, *, label: str = "evidence"
+    ) -> Evidence:
+        """What real micrographs say of masks, without a label."""
+        return steps_evidence.gather(self.bench, micrographs, parts, masks, label=label)
 
     def bring(self, images: Stack, labels: Stack, scale: Mapping[str, Any], *, label: str) -> tuple[StackRef, StackRef]:
         """Images and labels from elsewhere (exact truth, hand labels) as an artifact, known by their contents."""

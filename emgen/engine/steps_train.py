@@ -8,9 +8,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+
 from emgen.artifacts import Artifact, StackRef
-from emgen.engine.bench import Bench, Chosen, Step
+from emgen.engine.bench import Bench, Chosen, Produce, Step
 from emgen.engine.cache import Draft
+from emgen.engine.panel import Panel, Trial, panel_settings, ranking_metrics
+from emgen.engine.referee import Referee
 from emgen.engine.snapshots import Save, keep_snapshot
 from emgen.errors import ModelError, NoImagesError
 from emgen.registration import Kind
@@ -19,69 +23,137 @@ from emgen.stages import Context
 
 def fit_sampler(bench: Bench, labels: StackRef, *, label: str) -> Artifact:
     """Step 4: learn what particles look like from rough instances."""
-    return _train(bench, "mask_sampler", "fit_sampler", {"labels": labels}, label)
+    stacks = {"labels": labels}
+
+    def produce(draft: Draft, context: Context) -> Mapping[str, Any]:
+        _fitted(bench, bench.chosen("mask_sampler"), stacks, context).save(draft.empty("model"))
+        return {}
+
+    return _perform(bench, "mask_sampler", "fit_sampler", stacks, label, produce)
 
 
-def train_morphology(bench: Bench, labels: StackRef, images: StackRef, *, label: str) -> Artifact:
-    """Step 3: mask -> image, from pairs."""
-    return _train(bench, "morphology_gan", "train_morphology", {"labels": labels, "images": images}, label)
+def train_morphology(bench: Bench, labels: StackRef, images: StackRef, trial: Trial | None, *, label: str) -> Artifact:
+    """Step 3: mask -> image, from pairs. ``trial``: what states on the way are judged by; ``None`` keeps the last."""
+    stacks = {"labels": labels, "images": images}
+    return _train_gan(bench, "morphology_gan", "train_morphology", stacks, label, trial, "generate")
 
 
-def train_contrast(bench: Bench, source: StackRef, target: StackRef, *, label: str) -> Artifact:
-    """Step 5: 1st generation -> real, unpaired."""
-    return _train(bench, "contrast_gan", "train_contrast", {"source": source, "target": target}, label)
+def train_contrast(bench: Bench, source: StackRef, target: StackRef, trial: Trial | None, *, label: str) -> Artifact:
+    """Step 5: 1st generation -> real, unpaired. ``trial`` as for the morphology GAN."""
+    stacks = {"source": source, "target": target}
+    return _train_gan(bench, "contrast_gan", "train_contrast", stacks, label, trial, "translate")
 
 
-def train_downstream(bench: Bench, images: StackRef, labels: StackRef, *, label: str, snapshots: int = 0) -> Artifact:
+def train_downstream(
+    bench: Bench,
+    images: StackRef,
+    labels: StackRef,
+    *,
+    label: str,
+    snapshots: int = 0,
+    start_from: Artifact | None = None,
+) -> Artifact:
     """Step 6: the model the user keeps. The seed is the step's, whatever it is trained on, so that data compare.
 
     ``snapshots``: so many evenly spaced states of the training are kept beside it, as model folders
-    ``snapshots/<step>``, for curves by step.
+    ``snapshots/<step>``, for curves by step. ``start_from``: a model of the same task to train on from, where the task
+    can.
     """
+    chosen = bench.chosen("downstream_task")
     stacks = {"images": images, "labels": labels}
-    return _train(bench, "downstream_task", "train_downstream", stacks, label, snapshots)
-
-
-def _train(
-    bench: Bench, slot: Kind, seed_name: str, stacks: Mapping[str, StackRef], label: str, snapshots: int = 0
-) -> Artifact:
-    """The stage fitted on the stacks, in the order in which its ``fit`` takes them."""
-    chosen = bench.chosen(slot)
     inputs = _artifacts(stacks)
 
     def produce(draft: Draft, context: Context) -> Mapping[str, Any]:
-        opened = [ref.open() for ref in stacks.values()]
-        _refuse_empty(stacks, [len(stack) for stack in opened])
-        stage = bench.stage(chosen, context)
+        def write(stage: Any, folder: Path) -> None:
+            _save_model(bench, draft, stage, chosen, inputs, folder)
 
         def keep(step: int, save: Save) -> bool:
             task = SimpleNamespace(save=save)  # what `save_model` takes: something that saves itself
-            keep_snapshot(draft, step, lambda folder: _save_model(bench, draft, task, chosen, inputs, folder))
+            keep_snapshot(draft.folder, step, lambda folder: write(task, folder))
             return False
 
-        if snapshots:
-            context = replace(context, snapshots=snapshots, snapshot=keep)
-        stage.fit(*opened) if slot == "mask_sampler" else stage.fit(*opened, context)
+        earlier = start_from and start_from.path("model")
+        stage = _fitted(
+            bench, chosen, stacks, replace(context, snapshots=snapshots, snapshot=keep, start_from=earlier)
+        )
+        write(stage, draft.empty("model"))
+        return {}
+
+    extra: dict[str, Any] = {"modality": bench.spec.modality, **({"snapshots": snapshots} if snapshots else {})}
+    return _perform(bench, "downstream_task", "train_downstream", stacks, label, produce, extra, earlier=start_from)
+
+
+def _train_gan(
+    bench: Bench,
+    slot: Kind,
+    seed_name: str,
+    stacks: Mapping[str, StackRef],
+    label: str,
+    trial: Trial | None,
+    apply: str,
+) -> Artifact:
+    """``apply``: the method that makes images from the trial's probes."""
+    chosen = bench.chosen(slot)
+
+    def produce(draft: Draft, context: Context) -> Mapping[str, Any]:
+        referee = trial and _referee(bench, draft, context, chosen, trial, apply)
+        watched = replace(context, snapshots=referee.spec.candidates, snapshot=referee.judge) if referee else context
+        stage = _fitted(bench, chosen, stacks, watched)
         folder = draft.empty("model")
-        if slot == "downstream_task":
-            _save_model(bench, draft, stage, chosen, inputs, folder)
-        else:
+        if not (referee and referee.settle(folder)):
             stage.save(folder)
         return {}
 
-    fields = bench.with_plugin(chosen)
-    if slot == "downstream_task":
-        fields["settings"] = {**fields["settings"], "modality": bench.spec.modality}
-    if snapshots:
-        fields["settings"] = {**fields["settings"], "snapshots": snapshots}
+    return _perform(bench, slot, seed_name, stacks, label, produce, trial=trial)
+
+
+def _referee(bench: Bench, draft: Draft, context: Context, chosen: Chosen, trial: Trial, apply: str) -> Referee:
+    panel = Panel(bench, trial, context.seed)
+    alone = Context(seed=context.seed, device=context.device, precision=context.precision, polarity=context.polarity)
+
+    def make(folder: Path, rng: np.random.Generator) -> Any:
+        stage = bench.stage(chosen, alone)
+        stage.load(folder)
+        return getattr(stage, apply)(panel.probes_NHW, rng)
+
+    return Referee(draft, bench.spec.checkpoints, panel, make)
+
+
+def _fitted(bench: Bench, chosen: Chosen, stacks: Mapping[str, StackRef], context: Context) -> Any:
+    """The stage fitted on the stacks, in the order in which its ``fit`` takes them."""
+    opened = [ref.open() for ref in stacks.values()]
+    _refuse_empty(stacks, [len(stack) for stack in opened])
+    stage = bench.stage(chosen, context)
+    stage.fit(*opened) if chosen.registered.kind == "mask_sampler" else stage.fit(*opened, context)
+    return stage
+
+
+def _perform(
+    bench: Bench,
+    slot: Kind,
+    seed_name: str,
+    stacks: Mapping[str, StackRef],
+    label: str,
+    produce: Produce,
+    settings: Mapping[str, Any] | None = None,
+    trial: Trial | None = None,
+    earlier: Artifact | None = None,
+) -> Artifact:
+    fields = bench.with_plugin(bench.chosen(slot))
+    fields["settings"] = {**fields["settings"], **(settings or {})}
+    if trial:
+        fields["settings"]["checkpoints"] = panel_settings(bench)
+        fields["simulated"] |= any(chosen.simulated for chosen in ranking_metrics(bench))
     return bench.perform(
         Step(
             label=label,
             kind="model",
             slot=slot,
             produce=produce,
-            input_keys={name: ref.key for name, ref in stacks.items()},
-            inputs=inputs,
+            input_keys={name: ref.key for name, ref in stacks.items()}
+            | (trial.keys if trial else {})
+            | ({"start_from": earlier.key} if earlier else {}),
+            inputs=[*([earlier] if earlier else []), *_artifacts(stacks), *(trial.artifacts if trial else [])],
             seed_name=seed_name,
             **fields,
         )

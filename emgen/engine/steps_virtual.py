@@ -17,8 +17,8 @@ from emgen.stages import Context, Stack
 Apply = Callable[[Any, Stack, np.random.Generator], Any]
 
 
-def sample_masks(bench: Bench, sampler: Artifact, *, n: int | None = None, label: str) -> StackRef:
-    """Step 4: n instance masks (``virtual.images`` unless given) of the crop's size."""
+def sample_masks(bench: Bench, sampler: Artifact, *, n: int | None = None, label: str, slot: str = "masks") -> StackRef:
+    """Step 4: n instance masks (``virtual.images`` unless given) of the crop's size. Each slot has masks of its own."""
     chosen = bench.maker_of(sampler, "mask_sampler")
     side = bench.spec.data.crop
     count = n or bench.spec.virtual.images
@@ -35,11 +35,11 @@ def sample_masks(bench: Bench, sampler: Artifact, *, n: int | None = None, label
         Step(
             label=label,
             kind="labels",
-            slot="masks",
+            slot=slot,
             produce=produce,
             input_keys={"sampler": sampler.key},
             inputs=[sampler],
-            seed_name="sample_masks",
+            seed_name="sample_masks" if slot == "masks" else f"sample_{slot}",
             **fields,
         )
     )

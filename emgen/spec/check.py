@@ -80,17 +80,20 @@ def uses_simulated_weights(plugin: StagePlugin, config: StageConfig) -> bool:
 
 
 def _chosen(spec: Spec, host: Host) -> Iterator[tuple[str, Slot, Registered]]:
-    """Field, value and plugin of every slot, then of every metric."""
+    """Field, value and plugin of every slot, then of every metric, those that states are ranked by included."""
     for slot, value in spec.stages().items():
         yield slot, value, host.find(cast(Kind, slot), value.uses)  # slots are named like their kind
     for index, value in enumerate(spec.metrics):
         yield f"metrics.{index}", value, host.find("metric", value.uses)
+    for index, value in enumerate(spec.checkpoints.by):
+        yield f"checkpoints.by.{index}", value, host.find("metric", value.uses)
 
 
 def _stage(
     field: str, value: Slot, registered: Registered, spec: Spec, device: str, *, implementations: bool
 ) -> list[Obstacle]:
-    if meaningless := _meaningless(registered.plugin, spec):
+    cannot = _cannot_rank if field.startswith("checkpoints.") else _meaningless
+    if meaningless := cannot(registered.plugin, spec):
         return [Obstacle(field, SpecError(meaningless))]
     found: list[Obstacle] = []
     preflight = partial(registered.preflight, plugin_config(value), device)
@@ -114,6 +117,15 @@ def _meaningless(plugin: AnyPlugin, spec: Spec) -> str:
             "Set that to 0.1, or list the metrics without this one."
         )
     return ""
+
+
+def _cannot_rank(plugin: AnyPlugin, spec: Spec) -> str:
+    """Why states of a training cannot be ranked by a metric; empty if they can."""
+    if not isinstance(plugin, MetricPlugin) or (plugin.needs == "generated-vs-real" and plugin.headline):
+        return ""
+    if plugin.needs != "generated-vs-real":
+        return f'"{plugin.name}" compares {plugin.needs.replace("-", " ")}; states are ranked by sets of images alone.'
+    return f'"{plugin.name}" names no main score (`headline`), so nothing can be ranked by it.'
 
 
 def _refuse_simulated(value: Slot, registered: Registered, host: Host) -> None:

@@ -17,7 +17,7 @@ from emgen.spec.merge import merge_slot, merge_trees
 from emgen.spec.migrate import migrate
 from emgen.spec.model import Spec, build_spec_model
 from emgen.spec.overrides import Override, apply_override, parse_override
-from emgen.spec.presets import PRESETS, preset_fields
+from emgen.spec.presets import PRESETS, preset_fields, ranking_metrics
 from emgen.spec.problems import InvalidSpecError, Layer, Problem, origin_of
 from emgen.spec.read import read_document
 from emgen.spec.slots import SLOTS, as_settings
@@ -87,6 +87,7 @@ def _merge(user: Mapping[str, Any], changes: Sequence[Override], host: Host) -> 
     tree = _applied(merge_trees(lower, user), changes)
     if isinstance(metrics := tree.get("metrics"), list):
         tree["metrics"] = [_metric(entry, preset, host) for entry in metrics]
+    tree["checkpoints"] = _with_metrics(tree.get("checkpoints"), preset, host)
     named = f'default of modality "{top.get("modality")}"'
     return _Merged(tree, [Layer(modality, named), Layer({**fields, **stages}, f'preset "{preset}"')])
 
@@ -119,6 +120,15 @@ def _preset_of(kind: Kind, value: Any, preset: str, host: Host) -> dict[str, Any
 def _metric(entry: Any, preset: str, host: Host) -> Any:
     lower = _preset_of("metric", entry, preset, host)
     return merge_slot(lower, entry)
+
+
+def _with_metrics(checkpoints: Any, preset: str, host: Host) -> Any:
+    """``by`` as the user wrote it, or the metrics that can rank anywhere; each with its plugin's preset below it."""
+    if not isinstance(checkpoints, Mapping | None):
+        return checkpoints
+    by = (checkpoints or {}).get("by") or ranking_metrics(host)
+    entries = [_metric(entry, preset, host) for entry in by] if isinstance(by, list) else by
+    return {**(checkpoints or {}), "by": entries}
 
 
 def _plugin(kind: Kind, name: object, host: Host) -> object:

@@ -11,6 +11,7 @@ TANDEM = {
     "morphology_gan": "pix2pix",
     "contrast_gan": "cyclegan",
     "downstream_task": {"uses": "npssegnet", "start_from": "pretrained"},
+    "checkpoints": {"by": ["kid", "power-spectrum"]},
 }
 
 

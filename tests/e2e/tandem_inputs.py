@@ -35,5 +35,6 @@ def small_spec(images: Path, **changes: Any) -> dict[str, Any]:
         "data": {"crop": 32, "working_diameter": 8.0, "crops_per_micrograph": 6},
         "split": {"guard": 4},
         "virtual": {"images": 20},
+        "checkpoints": {"candidates": 2, "probes": 8},
     }
     return {**spec, **changes}

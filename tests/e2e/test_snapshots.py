@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tandem_inputs import small_spec, write_images
@@ -50,8 +49,6 @@ def test_the_model_is_the_one_trained_without_snapshots(host: Host, tmp_path: Pa
 def test_a_snapshot_that_stands_is_not_taken_again(tmp_path: Path) -> None:
     from emgen.engine.snapshots import keep_snapshot
 
-    draft: Any = type("Draft", (), {"folder": tmp_path})
-
     def save(folder: Path) -> None:
         (folder / "weights").write_text("first")
 
@@ -59,9 +56,9 @@ def test_a_snapshot_that_stands_is_not_taken_again(tmp_path: Path) -> None:
         (folder / "weights").write_text("half")
         raise RuntimeError("killed")
 
-    kept = keep_snapshot(draft, 10, save)
-    assert keep_snapshot(draft, 10, fail) == kept
+    kept = keep_snapshot(tmp_path, 10, save)
+    assert keep_snapshot(tmp_path, 10, fail) == kept
     assert (kept / "weights").read_text() == "first"
     with pytest.raises(RuntimeError):
-        keep_snapshot(draft, 20, fail)
+        keep_snapshot(tmp_path, 20, fail)
     assert list(snapshots_of(tmp_path)) == [10]
