@@ -47,14 +47,12 @@ def _title(spec: Path) -> str:
 
 
 def _tell(result: RunResult) -> None:
+    from emgen.report.scores import lines
+
     for generation, metrics in result.scores.items():
-        values = [f"{name} {_number(value)}" for scores in metrics.values() for name, value in scores.items()]
+        values = [f"{name} {value}" for scores in metrics.values() for name, value, _ in lines(scores)]
         click.echo(f"{generation.replace('_', ' ')}: {', '.join(values)}")
     click.echo(f"model:  {result.model}")
     if result.report:
         click.echo(f"report: {result.report}")
     click.echo(f"segment micrographs with it: emgen segment {result.model} IMAGE... --out DIR")
-
-
-def _number(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:.4g}"

@@ -15,6 +15,12 @@ import click
     "--set", "settings", multiple=True, metavar="METRIC.FIELD=VALUE", help="A setting, e.g. fid.weights=FILE."
 )
 @click.option("--modality", metavar="NAME", help="Normalise both as a run of it does; else values as they are stored.")
+@click.option(
+    "--group-by",
+    metavar="PATTERN",
+    help="Names of REAL that agree in what this regular expression matches are crops of one micrograph, "
+    "e.g. '^[^_]+'. Crops of one are not independent.",
+)
 @click.option("--resize", is_flag=True, help="Reduce larger images to the common size instead of cutting their centre.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option(
@@ -26,6 +32,7 @@ def command(
     metrics: str | None,
     settings: tuple[str, ...],
     modality: str | None,
+    group_by: str | None,
     resize: bool,
     device: str,
     json_file: Path | None,
@@ -35,15 +42,26 @@ def command(
     Metrics such as ssim and psnr compare images of equal names.
     """
     from emgen.cli.evaluate import write_result
+    from emgen.report.scores import lines
     from emgen.scores.distributions import score_folders
 
     names = [name.strip() for name in (metrics or "").split(",") if name.strip()]
-    result = score_folders(generated, real, names, settings=settings, modality=modality, resize=resize, device=device)
+    result = score_folders(
+        generated,
+        real,
+        names,
+        settings=settings,
+        modality=modality,
+        group_by=group_by,
+        resize=resize,
+        device=device,
+    )
     height, width = result.shape_HW
     click.echo(f"{result.n_generated} generated, {result.n_real} real images, compared at {width} x {height} px")
-    for scores in result.scores.values():
-        for name, value in scores.items():
-            click.echo(f"  {name:22} {value if isinstance(value, str) else f'{value:.6g}'}")
+    for metric, scores in result.scores.items():
+        click.echo(f"{metric}: {scores['features']}" if "features" in scores else metric)
+        for name, value, worth in lines(scores):
+            click.echo(f"  {name:22} {value:34} {worth}".rstrip())
     for note in result.notes:
         click.echo(f"Note: {note}")
     if json_file is not None:

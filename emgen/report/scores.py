@@ -63,6 +63,11 @@ def headline(scores: Mapping[str, Any]) -> tuple[str, str, str] | None:
     return None
 
 
+def lines(result: Values) -> list[tuple[str, str, str]]:
+    """Of one metric: name, value and worth of each score, as a terminal shows them."""
+    return [(name, told(name, result), worth(name, result)) for name in result if _in_a_row(name, [result])]
+
+
 def told(name: str, result: Values) -> str:
     """A score with its spread or interval.
 

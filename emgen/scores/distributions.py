@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +42,7 @@ def score_folders(
     *,
     settings: Sequence[str] = (),
     modality: str | None = None,
+    group_by: str | None = None,
     resize: bool = False,
     device: str = "auto",
     host: Host | None = None,
@@ -52,6 +54,8 @@ def score_folders(
     metrics: names; by default those that compare sets and need no download.
     settings: of metrics, ``fid.weights=/path``.
     modality: normalise the images as a run of it does; ``None`` takes the values as they are stored.
+    group_by: a regular expression; real images whose names agree in what it matches come from one micrograph, so that
+        intervals and verdicts go by micrograph. ``None``: each image counts as one of its own.
     resize: reduce larger images to the common size; else their centre is cut out, which keeps the scale.
 
     Raises ``NoImagesError``, ``BadImageError``, ``PreflightError``, ``SpecError``.
@@ -68,13 +72,34 @@ def score_folders(
     stacks = [SameSize(side, range(len(side)), shape_HW, resize=resize) for side in sides]
     if any(metric.plugin.needs == "paired" for metric in chosen):
         stacks_paired = _pairs(*sides, shape_HW, resize)
+    groups = None if group_by is None else grouped(sides[1].names, group_by)
     memo = FeatureMemo(device)
     scores: dict[str, Result] = {}
     for metric in chosen:
-        a, b = stacks_paired if metric.plugin.needs == "paired" else stacks
+        paired = metric.plugin.needs == "paired"
+        a, b = stacks_paired if paired else stacks
         made = metric.make(device)
-        scores[metric.plugin.name] = dict(made.compute(a, b, MetricContext(device=device, features=memo.of(made))))
+        context = MetricContext(device=device, features=memo.of(made), groups=None if paired else groups)
+        scores[metric.plugin.name] = dict(made.compute(a, b, context))
     return FolderScores(scores, len(sides[0]), len(sides[1]), shape_HW, notes)
+
+
+def grouped(names: Sequence[str], pattern: str) -> list[int]:
+    """A number for each name, equal where what ``pattern`` finds first is equal. Raises ``SpecError``.
+
+    >>> grouped(["a_1", "a_2", "b_1"], "^[^_]+")
+    [0, 0, 1]
+    """
+    try:
+        found = [re.search(pattern, name) for name in names]
+    except re.error as error:
+        raise SpecError(f"--group-by {pattern}: no regular expression ({error}).") from error
+    without = [name for name, match in zip(names, found, strict=True) if match is None]
+    if without:
+        raise SpecError(f"--group-by {pattern}: matches nothing in {listing(without[:5])}.")
+    keys = [match.group() for match in found if match is not None]
+    order = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    return [order[key] for key in keys]
 
 
 def _chosen(host: Host, names: Sequence[str], settings: Sequence[str], device: str, notes: list[str]) -> list[Chosen]:

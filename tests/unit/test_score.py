@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -133,3 +134,38 @@ def test_wrong_names_and_masks_end_with_status_2(folders):
 def test_a_folder_that_does_not_exist_is_named(folders, tmp_path):
     with pytest.raises(NoImagesError, match="nowhere"):
         score_folders(tmp_path / "nowhere", folders[1], ["mmd"])
+
+
+def test_crops_of_one_micrograph_are_told_by_their_names(tmp_path):
+    """Forty crops of eight micrographs that differ tell less than forty micrographs: the noise floor is higher."""
+
+    def crops(first: int) -> list[np.ndarray]:
+        return [np.clip(texture(90 + s) + 0.04 * (s % 7 - 3), 0, 1) for s in range(first, first + 8) for _ in range(5)]
+
+    real, generated = tmp_path / "real", write(tmp_path / "generated", crops(0)[:20])
+    real.mkdir()
+    for number, image in enumerate(crops(3)):
+        grain = np.random.default_rng(number).normal(0, 0.01, image.shape)
+        tifffile.imwrite(real / f"m{number // 5}_{number % 5}.tif", np.clip(image + grain, 0, 1).astype(np.float32))
+    alone = score_folders(generated, real, ["power-spectrum"]).scores["power-spectrum"]
+    together = score_folders(generated, real, ["power-spectrum"], group_by="^m[0-9]+").scores["power-spectrum"]
+    assert together["spectrum_db"] == alone["spectrum_db"]
+    assert together["spectrum_db_floor"] > alone["spectrum_db_floor"]
+
+
+def test_a_pattern_that_names_no_micrograph_is_refused(folders):
+    with pytest.raises(SpecError, match="no regular expression"):
+        score_folders(*folders, ["mmd"], group_by="(")
+    with pytest.raises(SpecError, match="matches nothing in im0"):
+        score_folders(*folders, ["mmd"], group_by="^crop")
+
+
+def test_value_interval_floor_verdict_and_features_stand_together(folders):
+    status, output = run(*folders)
+    assert status == 0
+    assert "mmd: classical texture statistics (no weights)" in output
+    line = next(line for line in output.splitlines() if line.startswith("  mmd2"))
+    assert re.search(r"mmd2 +[0-9.]+ \([0-9.e-]+ … [0-9.]+\) +distinguishable: noise floor [0-9.]+, p = 0\.0", line)
+    for name in ("kid", "spectrum_db", "image_f1", "image_recall"):
+        assert f"  {name} " in output
+    assert "mmd2_low" not in output
