@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from emgen_metrics.units import Units, halves
+from emgen_metrics.units import Units, divisions
 from emgen_metrics.verdict import ALPHA
 
 Indices = NDArray[np.intp]
@@ -42,7 +42,7 @@ def at_same_size(
     if found.count < 2:
         return None
     rng = np.random.default_rng([seed, 2])
-    drawn = [_one(n, found, rng) for _ in range(splits)]
+    drawn = [_one(n, first_M, rng) for first_M in divisions(found, splits, rng)]
     if min(len(a) for a, _, _ in drawn) < least:
         return None
     own = float(np.mean([generated(c, a) for a, _, c in drawn]))
@@ -52,8 +52,8 @@ def at_same_size(
     return SameSize(own, floor, own <= floor if lower else own >= floor, min(len(a) for a, _, _ in drawn))
 
 
-def _one(n: int, found: Units, rng: np.random.Generator) -> tuple[Indices, Indices, Indices]:
+def _one(n: int, first_M: NDArray[np.bool_], rng: np.random.Generator) -> tuple[Indices, Indices, Indices]:
     """A and B of the real set, C of the generated: equally many."""
-    a, b = halves(found, rng)
+    a, b = np.flatnonzero(first_M), np.flatnonzero(~first_M)
     size = min(len(a), len(b), n)
     return rng.permutation(a)[:size], rng.permutation(b)[:size], rng.permutation(n)[:size]

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emgen_metrics.kernels import Features, Kernel
-from emgen_metrics.units import Units, halves
+from emgen_metrics.units import Units, divisions
 
 _ROWS = 512
 _SPLITS = 500
@@ -132,9 +132,7 @@ def real_against_real(y_MD: Features, kernel: Kernel, found: Units, n: int, seed
     m = len(y_MD)
     y_MD, found = _fewer(y_MD, found, rng)
     matrix = kernel(y_MD, y_MD)
-    first_SM = np.zeros((_SPLITS, len(y_MD)))
-    for row in first_SM:
-        row[halves(found, rng)[0]] = 1
+    first_SM = divisions(found, _SPLITS, rng).astype(np.float64)
     size_S = first_SM.sum(1)
     other_S = len(y_MD) - size_S
     own_M, all_M = np.diagonal(matrix), matrix.sum(1)

@@ -51,8 +51,7 @@ def units(groups: Sequence[int] | NDArray[np.integer] | None, images: int) -> Un
     return Units(of_M.ravel().astype(np.intp), "micrographs")
 
 
-def halves(found: Units, rng: np.random.Generator) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Indices of the images of a random half of the units, and of the others."""
-    first = np.zeros(found.count, bool)
-    first[rng.permutation(found.count)[: found.count // 2]] = True
-    return np.flatnonzero(first[found.of_M]), np.flatnonzero(~first[found.of_M])
+def divisions(found: Units, count: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """(count, M): for each of so many divisions, whether an image lies in the first half. No unit is divided."""
+    in_order_SU = np.tile(np.arange(found.count) < found.count // 2, (count, 1))
+    return np.asarray(rng.permuted(in_order_SU, axis=1)[:, found.of_M])
