@@ -31,7 +31,7 @@ def split(bench: Bench, micrographs: Micrographs, rough: RoughLabels, *, label: 
         if spec.data.polarity_check:
             check_polarity(micrographs, rough, bench.polarity)
         plan = _plan(bench, micrographs, rough, scale, context.seed)
-        sources = _cut_all(draft, context, micrographs, rough, plan, scale, bench)
+        sources = cut_all(draft, context, micrographs, rough, plan, scale, bench)
         counts = {subset: len(indices) for subset, indices in sources.items()}
         crops = {"crops": counts, "sources": sources}
         write_json(draft.folder / "split.json", {**plan.to_dict(), "scale": scale.to_dict(), **crops})
@@ -45,7 +45,7 @@ def split(bench: Bench, micrographs: Micrographs, rough: RoughLabels, *, label: 
                 kind="crops",
                 slot="split",
                 maker=core_maker(2, "emgen.data", "emgen.particles", "emgen.engine.scale", "emgen.engine.steps_split"),
-                config={"data": _data_settings(bench), "split": spec.split.model_dump(mode="json")},
+                config={"data": data_settings(bench), "split": spec.split.model_dump(mode="json")},
                 settings={"polarity": bench.polarity},
                 input_keys={"micrographs": micrographs.artifact.key, "rough": rough.artifact.key},
                 inputs=[micrographs.artifact, rough.artifact],
@@ -58,7 +58,7 @@ def split(bench: Bench, micrographs: Micrographs, rough: RoughLabels, *, label: 
     return parts
 
 
-def _data_settings(bench: Bench) -> dict[str, Any]:
+def data_settings(bench: Bench) -> dict[str, Any]:
     """Without what the micrographs' own key already holds."""
     settings: dict[str, Any] = bench.spec.data.model_dump(mode="json", exclude={"pixel_size_nm"})
     return settings
@@ -72,7 +72,7 @@ def _plan(bench: Bench, micrographs: Micrographs, rough: RoughLabels, scale: Sca
     return split_micrographs(micrographs.shapes_HW, scale.factors, particles, bench.spec.split, data.crop, seed)
 
 
-def _cut_all(
+def cut_all(
     draft: Draft,
     context: Context,
     micrographs: Micrographs,

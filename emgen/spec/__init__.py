@@ -6,7 +6,7 @@ True
 """
 
 from emgen.spec.load import load_spec
-from emgen.spec.model import DataSpec, Spec, SplitSpec, VirtualSpec, build_spec_model
+from emgen.spec.model import DataSpec, LabelledSpec, Spec, SplitSpec, VirtualSpec, build_spec_model
 from emgen.spec.problems import InvalidSpecError, Problem
 from emgen.spec.slots import SLOTS, Slot, plugin_config, settings_for_key
 
@@ -14,6 +14,7 @@ __all__ = [
     "SLOTS",
     "DataSpec",
     "InvalidSpecError",
+    "LabelledSpec",
     "Problem",
     "Slot",
     "Spec",

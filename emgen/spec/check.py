@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 from emgen.errors import EmgenError, PreflightError, SpecError, listing
 from emgen.registration import AnyPlugin, Kind, MetricPlugin, StageConfig, StagePlugin
 from emgen.spec.check_images import check_images, notes_on
+from emgen.spec.check_labelled import check_labelled
 from emgen.spec.model import Spec
 from emgen.spec.obstacles import Obstacle, attempt
 from emgen.spec.slots import Slot, plugin_config
@@ -59,6 +60,7 @@ def check_spec(
     """
     found: list[Obstacle] = []
     micrographs = check_images(spec, host, found) if images else ()
+    check_labelled(spec, host, found)
     device = _device(spec, pick_device, found)
     for field, value, registered in _chosen(spec, host):
         here = _stage(field, value, registered, spec, device, implementations=implementations)
