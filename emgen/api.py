@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from emgen.doctor.visit import Diagnosis
     from emgen.engine.launch import RunResult
     from emgen.host import Host
     from emgen.model import Model
@@ -69,6 +70,29 @@ def score(generated: Path | str, real: Path | str, metrics: Sequence[str] = (), 
     from emgen.scores.distributions import score_folders
 
     return score_folders(Path(generated), Path(real), metrics, **settings)
+
+
+def doctor(
+    images: Images,
+    *,
+    labels: Images = (),
+    modality: str | None = None,
+    pixel_size_nm: float | None = None,
+    host: Host | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Diagnosis:
+    """What is wrong with a set of micrographs, as ``emgen doctor``; every file is examined, whatever one of them holds.
+
+    ``labels``: folders of label images by stem; where several hold one stem, the human ceiling is estimated. Raises
+    ``NoImagesError``, ``UnknownPluginError``.
+    """
+    from emgen.doctor.visit import visit
+    from emgen.host import load_host
+
+    patterns = [str(pattern) for pattern in _several(images)]
+    folders = [Path(folder) for folder in _several(labels)]
+    settings: dict[str, Any] = {"modality": modality, "pixel_size_nm": pixel_size_nm, "tell": tell}
+    return visit(patterns, folders, host=host or load_host(), **settings)
 
 
 def _several(images: Images) -> Sequence[str | Path]:

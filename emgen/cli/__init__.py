@@ -13,6 +13,7 @@ from emgen.errors import EmgenError
 COMMANDS = {
     "demo": "The whole tandem on phantom micrographs that it makes.",
     "init": "Write a commented spec for your micrographs.",
+    "doctor": "What is wrong with a set of micrographs, and with labels of them.",
     "run": "From micrographs to a model; run again, it resumes.",
     "validate": "Check a spec without running it.",
     "schema": "Print the JSON schema of a spec, for editor completion.",

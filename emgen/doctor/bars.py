@@ -1,0 +1,91 @@
+"""Data bars and borders: a flat band along an edge that is no part of the micrograph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emgen.stages import FloatArray
+
+Edge = Literal["top", "bottom", "left", "right"]
+TURNS: dict[Edge, int] = {"top": 0, "right": 1, "bottom": 2, "left": 3}
+"""Quarter turns that bring an edge to the top."""
+FLAT = 0.015
+"""Values so near to each other, in shares of the image's range, count as one."""
+OF_A_BAND, OF_THE_IMAGE, JUMP = 0.5, 0.4, 0.3
+"""Share of a line's pixels that have the band's value: least of a band, most of what follows it, least fall between."""
+THINNEST, WIDEST = 0.01, 0.4
+"""Height of a band in shares of the image's."""
+INK = 0.003
+"""Share of a band's pixels that are far from its value where there is text on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """``width`` pixels along an ``edge``; ``text``: something is written on it."""
+
+    edge: Edge
+    width: int
+    text: bool
+
+    def window(self, shape_HW: tuple[int, int]) -> tuple[int, int, int, int]:
+        """(top, left, bottom, right) of what remains of an image."""
+        height, width = shape_HW
+        cut = {edge: self.width if edge == self.edge else 0 for edge in TURNS}
+        return cut["top"], cut["left"], height - cut["bottom"], width - cut["right"]
+
+
+def find_bands(image_HW: FloatArray) -> list[Band]:
+    """Flat bands along the edges of (H, W); the boundary of each is straight across the whole image."""
+    span = _span(image_HW)
+    return list(_bands(image_HW, span)) if span > 0 else []
+
+
+def _span(image_HW: FloatArray) -> float:
+    step = max(1, int(np.sqrt(image_HW.size / 2**18)))
+    low, high = np.percentile(image_HW[::step, ::step], (0.1, 99.9))
+    return float(high - low)
+
+
+def _bands(image_HW: FloatArray, span: float) -> Iterator[Band]:
+    for edge, turns in TURNS.items():
+        turned = np.rot90(image_HW, turns)
+        width = _width(turned, span)
+        if width:
+            yield Band(edge, width, _has_text(turned[:width], span))
+
+
+def _width(image_HW: FloatArray, span: float) -> int:
+    """Rows of a band at the top; 0 where there is none."""
+    height = image_HW.shape[0]
+    least, most = max(4, round(THINNEST * height)), int(WIDEST * height)
+    value = float(np.median(image_HW[:least]))
+    share = _shares(image_HW, value, span, least)
+    if share.mean() < OF_A_BAND:
+        return 0
+    share = _shares(image_HW, value, span, min(height, most + 8))
+    falls = [row for row in range(least, most) if _ends(share, row)]
+    return falls[-1] if falls and _shares(image_HW, value, span, height)[falls[-1] :].mean() < OF_THE_IMAGE else 0
+
+
+def _shares(image_HW: FloatArray, value: float, span: float, rows: int) -> NDArray[Any]:
+    """Of each of the first rows, the share of pixels with the band's value."""
+    shares: NDArray[Any] = (np.abs(image_HW[:rows] - value) <= FLAT * span).mean(axis=1)
+    return shares
+
+
+def _ends(share: NDArray[Any], row: int) -> bool:
+    """The band reaches down to ``row`` and ends there at once, as nothing in a specimen does."""
+    inside, after = share[:row], share[row + 1 : row + 5]
+    sharp = share[row - 1] - after.mean() >= JUMP
+    return bool(sharp and share[row - 1] >= OF_A_BAND and inside.mean() >= OF_A_BAND and after.max() < OF_A_BAND)
+
+
+def _has_text(band_HW: FloatArray, span: float) -> bool:
+    inner = band_HW[: max(1, len(band_HW) - 2)]
+    far = np.abs(inner - np.median(inner)) > 0.25 * span
+    return bool(INK <= far.mean() <= 0.5)
