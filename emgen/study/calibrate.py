@@ -13,9 +13,9 @@ error that both make leaves no trace in it, hence ``bias`` is 0, which favours h
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,21 +54,28 @@ class Labelled(Protocol):
 class Calibration:
     """A fitted ``annotator``, the agreement of simulated labels that it ``reached``, and the one aimed at.
 
-    against_truth: agreement of its labels with the exact instances. without_partner: of the particles that two labels
-    do not share, the part that the other lacks altogether; the rest was outlined too differently, or merged.
+    against_truth: agreement of its labels with the exact instances. jitter_alone, without_jitter: agreement where the
+    outlines' jitter is the only error, and where it is the only one left out. Were the figures explained by one kind of
+    error, one of the two would reach the targets. without_partner: of the particles that two labels do not share, the
+    part that the other lacks altogether; the rest was outlined too differently, or merged.
     """
 
     annotator: Annotator
     targets: Agreement
     reached: Agreement
     against_truth: Agreement
+    jitter_alone: Agreement
+    without_jitter: Agreement
     without_partner: float
 
     @property
     def residuals(self) -> dict[str, float]:
-        """Reached less aimed at, field by field."""
-        aim = self.targets.to_dict()
-        return {name: value - aim[name] for name, value in self.reached.to_dict().items()}
+        """Reached less aimed at, of the figures that were fitted."""
+        return {figure: getattr(self.reached, figure) - getattr(self.targets, figure) for figure in FITTED}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, JSON-able."""
+        return {**asdict(self), "residuals": self.residuals}
 
 
 def calibrate(phantoms: Sequence[Labelled], seed: int, targets: Agreement = REAL_AGREEMENT) -> Annotator:
@@ -146,6 +153,7 @@ def _between(labels: Sequence[Sequence[LabelArray]]) -> Agreement:
 def _described(scenes: Sequence[Scene], annotator: Annotator, seed: int, targets: Agreement) -> Calibration:
     labels = _labels(scenes, annotator, seed)
     truth = [draw_labels(scene, np.random.default_rng(0), _FLAWLESS) for scene in scenes]
+    jitter_alone = replace(_FLAWLESS, jitter=annotator.jitter)
     return Calibration(
         annotator=annotator,
         targets=targets,
@@ -153,6 +161,8 @@ def _described(scenes: Sequence[Scene], annotator: Annotator, seed: int, targets
         against_truth=mean_agreement(
             agreement(a, truth[n % len(truth)]) for n, drawn in enumerate(labels) for a in drawn
         ),
+        jitter_alone=_between(_labels(scenes, jitter_alone, seed)),
+        without_jitter=_between(_labels(scenes, replace(annotator, jitter=0.0), seed)),
         without_partner=_without_partner(labels),
     )
 

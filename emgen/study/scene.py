@@ -5,6 +5,7 @@ K: particles. Made once for a micrograph; labels are then drawn from it as often
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,8 @@ from emgen.stages import FloatArray, LabelArray
 Box = tuple[slice, slice]
 REACH = 0.6
 """Room around a particle, in its diameters: outlines are drawn that far off at most."""
+SMALLEST_AREA = 4
+"""Pixels; nobody outlines less."""
 _LEAST_RING = 12
 """Pixels; of fewer no variance is taken."""
 _QUANTUM = 1 / 255
@@ -76,6 +79,33 @@ def renumbered(label_HW: LabelArray) -> LabelArray:
     present[0] = False
     number = np.where(present, np.cumsum(present), 0).astype(np.int32)
     return number[label_HW]
+
+
+def numbers_of(scene: Scene, marked_K: NDArray[np.bool_], joined: NDArray[np.bool_]) -> list[int]:
+    """(K,) the number each outline is drawn with: 0 where it is missed, one for all that are drawn as one particle.
+
+    ``joined``: of each touching pair, whether it is drawn as one where both are marked.
+    """
+    number = np.where(marked_K, np.arange(1, len(marked_K) + 1), 0)
+    for (a, b, _), together in zip(scene.touching, joined, strict=True):
+        if marked_K[a] and marked_K[b] and together:
+            number[number == number[b]] = number[a]
+    return [int(n) for n in number]
+
+
+def painted(shape_HW: tuple[int, int], drawn: Iterable[tuple[Outline, int, FloatArray]]) -> LabelArray:
+    """(H, W) int32 instances 1 ... K of (outline, number, signed distance in its box, positive inside).
+
+    A pixel that two claim goes to the one that it lies deeper in; instances under ``SMALLEST_AREA`` are dropped.
+    """
+    label_HW = np.zeros(shape_HW, np.int32)
+    level_HW = np.zeros(shape_HW, np.float32)
+    for outline, number, level in drawn:
+        wins = (level > 0) & (level > level_HW[outline.box])
+        level_HW[outline.box][wins] = level[wins]
+        label_HW[outline.box][wins] = number
+    label_HW[np.bincount(label_HW.ravel())[label_HW] < SMALLEST_AREA] = 0
+    return renumbered(label_HW)
 
 
 def detectabilities(label_HW: LabelArray, image_HW: FloatArray) -> tuple[NDArray[np.float64], float]:
