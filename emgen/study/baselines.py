@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from emgen.engine.handles import Micrographs, Parts
+from emgen.engine.rounds import run_rounds
 from emgen.engine.run import Run
 from emgen.engine.tandem import virtual_data
 from emgen.study.charts import colours, curves_chart, dots_chart, forest_chart
-from emgen.study.evaluation import Unseen, bring_unseen, evaluate_rough
+from emgen.study.evaluation import Unseen, bring_unseen, evaluate_model, evaluate_rough
 from emgen.study.examples import segmentations
+from emgen.study.finding import recall_section
 from emgen.study.labels import crops_with_labels
 from emgen.study.persons import hand_labels, true_labels
 from emgen.study.plan import Plan
@@ -22,6 +24,7 @@ from emgen.study.summary import (
     Comparison,
     Section,
     Summary,
+    Table,
     by_arm,
     compare,
     effects_table,
@@ -42,17 +45,29 @@ ROUGH = "rough masks"
 ROUGH_TRAINED = "trained on rough masks"
 FIRST = "1st generation"
 LABEL_FREE = "label-free"
+ROUNDS = "label-free, rounds"
+FEW = "with few labels"
 HAND = "hand labels"
 TRUTH = "exact truth"
 ARMS: Mapping[str, str] = {
     ROUGH: "the rough segmenter itself, no training",
     ROUGH_TRAINED: "the network trained on subset 1 with its rough masks, no GAN",
     FIRST: "the network trained on the 1st generation, no contrast GAN",
-    LABEL_FREE: "the network trained on the 2nd generation: what `emgen run` gives",
+    LABEL_FREE: "the network trained on the 2nd generation, no label anywhere",
     HAND: "the network trained on hand labels of all micrographs that the label-free run looks at",
+    ROUNDS: "the same after further rounds, each with the model before as its rough segmenter (rounds of the spec)",
+    FEW: "the network trained on the 2nd generation and the few labelled micrographs that the spec names",
     TRUTH: "the network trained on the exact labels of the same micrographs: the ceiling",
 }
-PAIRS = ((LABEL_FREE, HAND), (LABEL_FREE, ROUGH_TRAINED), (LABEL_FREE, ROUGH), (LABEL_FREE, FIRST), (TRUTH, LABEL_FREE))
+PAIRS = (
+    (LABEL_FREE, HAND),
+    (LABEL_FREE, ROUGH_TRAINED),
+    (LABEL_FREE, ROUGH),
+    (LABEL_FREE, FIRST),
+    (TRUTH, LABEL_FREE),
+    (ROUNDS, LABEL_FREE),
+    (FEW, LABEL_FREE),
+)
 COLUMNS = (
     "miou",
     "pixel_accuracy",
@@ -86,11 +101,16 @@ def perform(place: Workplace) -> Outcome:
 
 def _trained(place: Workplace, run: Run, micrographs: Micrographs, parts: Parts, unseen: Unseen) -> Outcome:
     trial, notes = place.trial, ()
+    if trial.arm == ROUNDS:
+        model = run_rounds(run).model
+        return outcome_of(evaluate_model(run, model, unseen, label=ROUNDS), unseen)
     if trial.arm == ROUGH_TRAINED:
         data = parts.subset1_images, parts.subset1_labels
-    elif trial.arm in (FIRST, LABEL_FREE):
+    elif trial.arm in (FIRST, LABEL_FREE, FEW):
         made = virtual_data(run, parts)
         generation = made.first if trial.arm == FIRST else made.second
+        if trial.arm == FEW:
+            generation = run.training_set(made.second, parts, micrographs)
         data = generation.images, generation.labels
     elif trial.arm == HAND:
         label_of, whose = hand_labels(run, micrographs, trial.material)
@@ -110,7 +130,8 @@ def summarise(plan: Plan, results: Sequence[Result]) -> Summary:
 
 def _answers(miou: Sequence[Comparison], arms: Mapping[str, Sequence[Result]]) -> list[str]:
     notes = dict.fromkeys(note for own in arms.values() for result in own for note in result.outcome.notes)
-    return [f"{sentence(own)}." for own in miou] + [f"The arm “{HAND}” stands for {note}." for note in notes]
+    whose = [f"The arm “{HAND}” stands for {note}." for note in list(notes)[:1]]
+    return [f"{sentence(own)}." for own in miou] + whose
 
 
 def _sections(arms: Mapping[str, Sequence[Result]], compared: Mapping[str, Sequence[Comparison]]) -> list[Section]:
@@ -125,11 +146,14 @@ def _sections(arms: Mapping[str, Sequence[Result]], compared: Mapping[str, Seque
     return [
         Section(
             "Scores on unseen micrographs",
-            "; ".join(f"{arm}: {words}" for arm, words in ARMS.items() if arm in arms) + ".",
-            [scores_table(arms, COLUMNS)],
-            charts,
+            tables=[
+                scores_table(arms, COLUMNS),
+                Table(["arm", "what it is"], [row for row in ARMS.items() if row[0] in arms]),
+            ],
+            charts=charts,
         ),
         Section("Effect sizes", tables=[effects_table([c for name in COMPARED for c in compared[name]])]),
+        recall_section(arms, colour),
         Section("By step", "Mean over the seeds; the band is their range.", charts=_curves(arms, colour)),
         Section("Segmentations", "Unseen micrographs of the first seed, spread evenly.", strips=segmentations(arms)),
     ]
@@ -156,4 +180,8 @@ def _can(plan: Plan, arm: str) -> bool:
     material = plan.material(plan.seeds[0])
     if arm == HAND:
         return bool(material.hand_labels or material.phantoms)
+    if arm == ROUNDS:
+        return int(plan.file.tree.get("rounds") or 1) > 1
+    if arm == FEW:
+        return bool(plan.file.tree.get("labelled"))
     return arm != TRUTH or material.phantoms

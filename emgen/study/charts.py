@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from emgen.report.charts import COLOURS as REPORT_COLOURS
 from emgen.report.charts import as_svg, drawing
+from emgen.study.recall import Bin
 from emgen.study.trial import Point
 
 Curves = Sequence[Sequence[Point]]
@@ -122,3 +123,20 @@ def _band(curves: Curves) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDA
     kept = steps[(steps >= start) & (steps <= end)]
     values = np.array([np.interp(kept, *np.array(curve, float).T) for curve in curves])
     return kept, values.min(0), values.mean(0), values.max(0)
+
+
+def bins_chart(series: Mapping[str, Sequence[Bin]], xlabel: str, colour: Mapping[str, str]) -> str:
+    """Recall in bins with its interval; arms stand a little beside each other."""
+    with drawing(6.4, 3.2) as (figure, axes):
+        for place, (name, bins) in enumerate(series.items()):
+            kept = [own for own in bins if own.n]
+            x = np.array([own.middle for own in kept]) * (1 + 0.012 * (place - (len(series) - 1) / 2))
+            y = np.array([own.recall for own in kept])
+            ends = np.array(
+                [[own.recall - own.recall_low for own in kept], [own.recall_high - own.recall for own in kept]]
+            )
+            shared = {"color": colour[name], "marker": "o", "markersize": 4, "capsize": 2, "linewidth": 1.3}
+            axes.errorbar(x, y, yerr=np.maximum(ends, 0), label=name, **shared)
+        axes.set(xlabel=xlabel, ylabel="recall", ylim=(0, 1.02))
+        axes.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+        return as_svg(figure)

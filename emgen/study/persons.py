@@ -24,6 +24,7 @@ from emgen.study.trial import Material
 
 SIMULATED_BY = (
     "emgen.study.agreement",
+    "emgen.study.annotator",
     "emgen.study.calibrate",
     "emgen.study.hand_labels",
     "emgen.study.persons",

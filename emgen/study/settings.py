@@ -76,9 +76,9 @@ class StudySpec(Part):
         },
         description="rough: title to `rough_segmenter`",
     )
-    degraded: list[float] = Field(
-        default_factory=lambda: [0.0, 0.5, 1.0, 2.0],
-        description="rough: truth with errors this many times those of a hand label; 0 is exact",
+    degraded: list[Annotated[int, Field(ge=0, le=4)]] = Field(
+        default_factory=lambda: [0, 1, 2, 3, 4],
+        description="rough: steps in which exact truth is made worse; 0 is exact, 4 the worst",
     )
     source: str | Tree | None = Field(
         None, description="transfer: a model folder, a run folder, or the changes to this spec that make the source's"
@@ -111,8 +111,8 @@ def read_study(
 ) -> StudyFile:
     """Reads a spec with an optional block ``study``.
 
-    ``overrides``: as of ``emgen run``; those that begin with ``study.`` change the block. ``study`` goes over the block.
-    Raises ``SpecError``.
+    ``overrides``: as of ``emgen run``; those that begin with ``study.`` change the block. ``study`` goes over
+    the block. Raises ``SpecError``.
     """
     document = read_document(source)
     tree = document.tree

@@ -1,4 +1,4 @@
-"""What a study says: sections of a page, made of tables, charts and pictures, and sentences that answer its question."""
+"""What a study says: sections of a page (tables, charts, pictures), and sentences that answer its question."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Comparison:
-    """``better`` less ``than`` in one measure, paired by seed. ``p_holm``: p corrected for all comparisons of a table."""
+    """``arm`` less ``other`` in one measure, in pairs. ``p_holm``: p corrected for the comparisons of that measure."""
 
     measure: str
     arm: str
@@ -74,7 +74,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Summary:
-    """``answers``: what came out, in sentences. ``comparisons``: the effect sizes, also written as a table of values."""
+    """``answers``: what came out, in sentences. ``comparisons``: the effect sizes, also written as a file."""
 
     answers: Sequence[str]
     sections: Sequence[Section]

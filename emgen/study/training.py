@@ -9,6 +9,7 @@ from emgen.engine.losses import read_losses
 from emgen.engine.run import Run
 from emgen.engine.snapshots import snapshots_of
 from emgen.study.evaluation import SCORES, Unseen, evaluate_model
+from emgen.study.finding import found_columns
 from emgen.study.trial import Outcome, Point, folder_of
 
 SETTLED = 0.95
@@ -48,10 +49,11 @@ def outcome_of(
     if "miou" in curves:
         values["steps_to_95"] = steps_to(curves["miou"], SETTLED)
     images = [{"image": name, **own} for name, own in scores["images"].items()]
+    particles = {"particles": [found_columns(evaluation, unseen)]} if unseen.has_truth else {}
     return Outcome(
         values=values,
         curves=curves,
-        tables={"per_image": images},
+        tables={"per_image": images, **particles},
         labels=folder_of(evaluation),
         pictures=folder_of(unseen.artifact),
         notes=tuple(notes),
