@@ -18,8 +18,8 @@ from emgen_metrics.verdict import scores
 
 _BANDS = 24
 _LEAST_SIDE = 8
-_DARK = 1e-10
-"""Added to the power: a tenth of a millionth of the contrast that one grey level of 8 bits makes."""
+_ROUNDING = 1 / 255**2 / 12
+"""Added to the power of every band: what rounding to 8 bits adds. Detail below it tells file formats apart."""
 
 
 class RadialSpectrum:
@@ -49,7 +49,7 @@ class _Rings:
         spectrum = np.abs(np.fft.rfft2((image_HW - image_HW.mean()) * self._window)) ** 2
         power = np.bincount(self._band, spectrum.ravel() / np.square(self._window).sum(), minlength=_BANDS + 1)[1:]
         there = self._count > 0
-        return np.asarray(10 * np.log10(power[there] / self._count[there] + _DARK))
+        return np.asarray(10 * np.log10(power[there] / self._count[there] + _ROUNDING))
 
 
 class PowerSpectrum(FeatureMetric):

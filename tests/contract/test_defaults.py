@@ -142,6 +142,18 @@ class TestMmd(MetricConformance):
     plugin = "mmd"
 
 
+class TestKid(MetricConformance):
+    plugin = "kid"
+
+
+class TestPowerSpectrum(MetricConformance):
+    plugin = "power-spectrum"
+
+
+class TestPrecisionRecall(MetricConformance):
+    plugin = "precision-recall"
+
+
 class TestSsim(MetricConformance):
     plugin = "ssim"
 

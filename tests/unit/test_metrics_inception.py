@@ -11,14 +11,16 @@ import torch
 import torch_fidelity
 from torch_fidelity import feature_extractor_inceptionv3 as published
 
+from emgen.engine.features import FeatureMemo
 from emgen.errors import PreflightError
 from emgen.stages import MetricContext
 from emgen_metrics import inception, preflight
-from emgen_metrics.config import INCEPTION_SHA256, InceptionConfig, InceptionScoreConfig, MmdConfig
+from emgen_metrics.config import INCEPTION_SHA256, FeaturesConfig, InceptionConfig, InceptionScoreConfig, MmdConfig
 from emgen_metrics.fid import Fid
 from emgen_metrics.frechet import frechet_distance
 from emgen_metrics.inception import Inception
 from emgen_metrics.inception_score import InceptionScore
+from emgen_metrics.kid import Kid
 from emgen_metrics.mmd import Mmd
 
 CONTEXT = MetricContext()
@@ -100,6 +102,33 @@ def test_fid_says_which_weights_it_rests_on(weights, images):
     assert result["fid"] > 0
     assert result["features"] == f"inception-v3-compat 2048 {weights.sha256[:12]}"
     assert Fid(weights).compute(images[0], images[0], CONTEXT)["fid"] == pytest.approx(0, abs=1e-3)
+
+
+def test_fid_and_inception_score_share_one_pass_through_the_network(weights, images, monkeypatch):
+    batches = []
+    forward = published.FeatureExtractorInceptionV3.forward
+    monkeypatch.setattr(
+        published.FeatureExtractorInceptionV3, "forward", lambda self, x: batches.append(len(x)) or forward(self, x)
+    )
+    config = {"weights": weights.weights, "sha256": weights.sha256}
+    metrics = [
+        Fid(weights),
+        InceptionScore(InceptionScoreConfig(**config)),
+        Kid(FeaturesConfig(features="inception", **config)),
+    ]
+    memo = FeatureMemo("cpu")
+    shared = [metric.compute(*images, MetricContext(features=memo.of(metric))) for metric in metrics]
+    assert sum(batches) == sum(len(stack) for stack in images)
+    assert shared[0] == pytest.approx(metrics[0].compute(*images, CONTEXT))
+
+
+def test_kid_is_that_of_torch_fidelity(weights, images):
+    a, b = images[0][:5], images[1]
+    expected = reference(weights, a, b, kid=True, kid_subsets=1, kid_subset_size=5)
+    config = FeaturesConfig(features="inception", weights=weights.weights, sha256=weights.sha256)
+    assert Kid(config).compute(a, b, CONTEXT)["kid"] == pytest.approx(
+        expected["kernel_inception_distance_mean"], rel=1e-3
+    )
 
 
 def test_mmd_takes_inception_features_when_asked(weights, images):
