@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -170,19 +170,29 @@ class Model:
 
     def factor(self, image_HW: FloatArray) -> float:
         """Working scale over the micrograph's own, by its rough particles; the stack's median where they are few."""
-        from emgen.data.resize import worthwhile
-        from emgen.particles import equivalent_diameters, typical_diameter
-
         assert self.finder is not None
-        least, median, greatest = self.info["scale"]["factors"]
-        rough_HW = self.finder.segment(image_HW[None])[0]
-        typical = float(typical_diameter(rough_HW))
-        if len(equivalent_diameters(rough_HW)) < ENOUGH or not np.isfinite(typical):
-            return float(median)
-        return worthwhile(float(np.clip(self.working_diameter / typical, least, greatest)))
+        return factor_by_rough_particles(self.finder, image_HW, self.working_diameter, self.info["scale"]["factors"])
 
     def probability(self, image_HW: FloatArray) -> FloatArray:
         """(H, W) at the working scale -> (H, W) probability, tiled with blended overlap."""
         from emgen.data.tiling import predict_tiled
 
         return predict_tiled(self.task.predict, image_HW, tile=512, overlap=64, batch=4)
+
+
+def factor_by_rough_particles(
+    finder: RoughSegmenter, image_HW: FloatArray, working_diameter: float, factors: Sequence[float]
+) -> float:
+    """Working scale over the micrograph's own, by what a rough segmenter finds in it.
+
+    ``factors``: least, median and greatest factor of the training; the median is taken where particles are few.
+    """
+    from emgen.data.resize import worthwhile
+    from emgen.particles import equivalent_diameters, typical_diameter
+
+    least, median, greatest = factors
+    rough_HW = finder.segment(image_HW[None])[0]
+    typical = float(typical_diameter(rough_HW))
+    if len(equivalent_diameters(rough_HW)) < ENOUGH or not np.isfinite(typical):
+        return float(median)
+    return worthwhile(float(np.clip(working_diameter / typical, least, greatest)))

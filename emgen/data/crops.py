@@ -37,11 +37,11 @@ def cut_crops(
     crop is continued by reflection.
     """
     shape_HW = scaled_shape((window.height, window.width), factor)
-    image = _at_least(resize_to(image_HW[window.slices], shape_HW), crop)
+    image = at_least(resize_to(image_HW[window.slices], shape_HW), crop)
     if label_HW is None:
         label = np.zeros(image.shape, np.int32)
     else:
-        label = _at_least(resize_labels(label_HW[window.slices], shape_HW), crop)
+        label = at_least(resize_labels(label_HW[window.slices], shape_HW), crop)
     corners = [(y, x) for y in starts(image.shape[0], crop, crop // 2) for x in starts(image.shape[1], crop, crop // 2)]
     chosen = [corners[i] for i in rng.permutation(len(corners))[:max_crops]]
     images_NHW = np.stack([image[y : y + crop, x : x + crop] for y, x in chosen])
@@ -60,6 +60,6 @@ def renumber(label_HW: LabelArray) -> LabelArray:
     return (np.searchsorted(present, label_HW) + 1).astype(np.int32) * (label_HW > 0)
 
 
-def _at_least(array_HW: NDArray[Any], side: int) -> NDArray[Any]:
+def at_least(array_HW: NDArray[Any], side: int) -> NDArray[Any]:
     missing = [(0, max(0, side - length)) for length in array_HW.shape]
     return np.pad(array_HW, missing, mode="reflect")

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from emgen.artifacts import Artifact, StackRef, write_json
+from emgen.artifacts import Artifact, write_json
 from emgen.engine.bench import Bench
 from emgen.engine.handles import Generation, RoughLabels
+from emgen.engine.labelled_gain import measure_gain
 from emgen.engine.run import Run
 from emgen.engine.steps_evidence import FILE as EVIDENCE
 from emgen.engine.steps_evidence import Evidence
@@ -36,6 +37,7 @@ class Round:
 def run_rounds(run: Run) -> Outcome:
     """The outcome of the best round; with ``rounds: 1`` that of the tandem. Its model is the run's."""
     outcome = tandem(run)
+    measure_gain(run, outcome)
     wanted = run.bench.spec.rounds
     if wanted == 1:
         return outcome
@@ -154,5 +156,5 @@ def _artifact(handle: Any) -> Artifact:
         return handle
     if isinstance(handle, Generation):
         return handle.images.artifact
-    artifact: Artifact = handle.artifact if isinstance(handle, StackRef) else handle.artifact
+    artifact: Artifact = handle.artifact
     return artifact

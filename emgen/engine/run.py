@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from emgen.artifacts import Artifact, StackRef
+from emgen.data import Window
 from emgen.engine import (
     steps_bring,
     steps_data,
     steps_evidence,
     steps_gate,
-    steps_labelled,
+    steps_mix,
     steps_rounds,
     steps_score,
     steps_split,
@@ -79,9 +80,20 @@ class Run:
         how: dict[str, Any] = {"snapshots": snapshots, "start_from": self.start_from}
         return steps_train.train_downstream(self.bench, images, labels, label=label, **how)
 
-    def training_set(self, second: Generation, parts: Parts, micrographs: Micrographs) -> Generation:
-        """What the downstream task is trained on: the 2nd generation, and crops of labelled micrographs if any."""
-        return steps_labelled.training_set(self.bench, second, parts, micrographs)
+    def training_set(
+        self,
+        second: Generation,
+        parts: Parts,
+        micrographs: Micrographs,
+        windows: Sequence[Window] | None = None,
+        *,
+        label: str = "training_set",
+    ) -> Generation:
+        """What the downstream task is trained on: the 2nd generation, and crops of labelled micrographs if any.
+
+        ``windows``: the parts of these that may be used, by default all.
+        """
+        return steps_mix.training_set(self.bench, second, parts, micrographs, windows, label=label)
 
     def segment_stack(self, micrographs: Micrographs, parts: Parts, model: Artifact) -> RoughLabels:
         """Every micrograph segmented by a model of this run."""

@@ -1,8 +1,8 @@
 """What real micrographs say of a model's masks, without a label: the fidelity check with its roles exchanged.
 
-The gate asks whether a virtual image shows the particles of its label. Here real images are given and the masks are in
-question: a mask on which no particle shows is an invention of the model, one beside its particle or of the wrong size is
-poor, a spot that looks like a particle and has no mask was missed. The check is classical and was trained on nothing.
+The gate asks whether a virtual image shows the particles of its label. Here real images are given, and the masks are in
+question: one on which no particle shows was invented, one beside its particle or of another size is poor, and a spot
+like a particle without a mask was missed. The check is classical and was trained on nothing.
 """
 
 from __future__ import annotations

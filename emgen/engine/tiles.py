@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -63,8 +64,8 @@ def divided(window: Window, side: int) -> list[Window]:
     rows, columns = (_cuts(length, side) for length in (window.height, window.width))
     return [
         Window(window.index, window.y + y, window.x + x, y_end - y, x_end - x)
-        for y, y_end in zip(rows, rows[1:], strict=False)
-        for x, x_end in zip(columns, columns[1:], strict=False)
+        for y, y_end in pairwise(rows)
+        for x, x_end in pairwise(columns)
     ]
 
 

@@ -1,8 +1,8 @@
 """Is the model of a round better than the one before? Decided on real micrographs, without a label.
 
 Two sets of masks are judged on the same tiles by the same thresholds. The score is the harmonic mean of two shares: of
-the masks on which a particle shows, and of the particles that have a mask. Tiles are resampled in pairs, so that what is
-hard for both counts for neither.
+the masks on which a particle shows, and of the particles that have a mask. Tiles are resampled in pairs, so that what
+is hard for both counts for neither.
 """
 
 from __future__ import annotations

@@ -147,7 +147,7 @@ class LabelledSpec(Part):
         2,
         ge=0,
         le=10,
-        description="groups of labelled micrographs kept out in turn to measure the gain, a training each; 0: no measure",
+        description="groups of labelled micrographs kept apart in turn to measure the gain, a training each; 0: none",
     )
 
 
