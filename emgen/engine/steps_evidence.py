@@ -97,7 +97,9 @@ def _cut(
     context: Context, micrographs: Micrographs, masks: RoughLabels, tiles: Sequence[Tile]
 ) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
     """Images and labels of the tiles, each micrograph read once."""
-    images, labels, before = [], [], -1
+    images: list[NDArray[Any]] = []
+    labels: list[NDArray[Any]] = []
+    before = -1
     for tile in tiles:
         if tile.window.index != before:
             before = tile.window.index

@@ -28,7 +28,8 @@ def generations(run: RunFolder) -> list[Strip]:
 
 def rough_masks(run: RunFolder) -> list[Strip]:
     """Crops of subset 1 on which something was found, and the rough instances' outlines on them."""
-    images, labels = run.stack("split", "subset1/image"), run.stack("split", "subset1/label")
+    split = run.exactly("split")  # of round 1, whatever round is kept
+    images, labels = stack_of(split, "subset1/image"), stack_of(split, "subset1/label")
     found = [index for index in spread(len(labels), 40 * PICTURES) if labels[index].any()]
     shown = [found[place] for place in spread(len(found), PICTURES)]
     bare = tuple(grey(images[index]) for index in shown)

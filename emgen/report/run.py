@@ -57,6 +57,22 @@ class RunFolder:
         return _mapping(self.folder / "comparison.json")
 
     @cached_property
+    def rounds(self) -> Mapping[str, Any]:
+        """The ledger; empty where the run has one round."""
+        return _mapping(self.folder / "rounds.json")
+
+    @cached_property
+    def labelled_gain(self) -> dict[str, Any]:
+        """What a few labelled micrographs gained; empty where there are none."""
+        return dict(_mapping(self.folder / "labelled.json"))
+
+    @cached_property
+    def suffix(self) -> str:
+        """Ends the labels of the steps of the round whose model the run keeps; empty for round 1."""
+        accepted = self.rounds.get("accepted", 1)
+        return f" (round {accepted})" if isinstance(accepted, int) and accepted > 1 else ""
+
+    @cached_property
     def spec_text(self) -> str:
         path = self.folder / "spec.yaml"
         return path.read_text("utf-8") if path.is_file() else ""
@@ -79,14 +95,26 @@ class RunFolder:
         return [step for step in steps if _mapping(step.artifact.folder / "manifest.json").get("key")]
 
     def step(self, slot: str) -> Step:
-        """The tandem's step in that slot, even where a run fills it several times. Raises ``Missing``."""
-        found = sorted((step for step in self.steps if step.slot == slot), key=lambda step: step.label != slot)
+        """The tandem's step in that slot, of the round that is kept, even where a run fills it several times.
+
+        Raises ``Missing``.
+        """
+        wanted = [slot + self.suffix, slot]
+        place = lambda step: wanted.index(step.label) if step.label in wanted else len(wanted)
+        found = sorted((step for step in self.steps if step.slot == slot), key=place)
         if found:
             return found[0]
         raise Missing(f"the run has no finished step “{slot}”")
 
     def labelled(self, label: str) -> Step:
-        """The step of that label. Raises ``Missing``."""
+        """The step of that label, in the round that is kept where it was done in that. Raises ``Missing``."""
+        try:
+            return self.exactly(label + self.suffix)
+        except Missing:
+            return self.exactly(label)
+
+    def exactly(self, label: str) -> Step:
+        """The step of just that label, whatever round is kept. Raises ``Missing``."""
         for step in self.steps:
             if step.label == label:
                 return step
