@@ -72,7 +72,7 @@ def train_downstream(
             keep_snapshot(draft.folder, step, lambda folder: write(task, folder))
             return False
 
-        earlier = start_from and start_from.path("model")
+        earlier = start_from.path("model") if start_from else None
         stage = _fitted(
             bench, chosen, stacks, replace(context, snapshots=snapshots, snapshot=keep, start_from=earlier)
         )
