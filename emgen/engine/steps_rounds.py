@@ -63,7 +63,7 @@ def segment_stack(bench: Bench, micrographs: Micrographs, parts: Parts, model: A
 
 def relabel(bench: Bench, micrographs: Micrographs, parts: Parts, rough: RoughLabels) -> Parts:
     """The crops of ``parts``, pixel by pixel, with other labels. Raises ``NoParticlesError`` where these are empty."""
-    plan, scale = SplitPlan.from_dict(parts.plan), _scale_of(parts)
+    plan, scale = SplitPlan.from_dict(parts.plan), scale_of(parts)
 
     def produce(draft: Draft, context: Context) -> Mapping[str, Any]:
         sources = cut_all(draft, context, micrographs, rough, plan, scale, bench)
@@ -91,7 +91,7 @@ def relabel(bench: Bench, micrographs: Micrographs, parts: Parts, rough: RoughLa
     return Parts(artifact)
 
 
-def _scale_of(parts: Parts) -> Scale:
+def scale_of(parts: Parts) -> Scale:
     scale = parts.plan["scale"]
     return Scale(
         counts=tuple(scale["counts"]),
