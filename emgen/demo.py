@@ -127,8 +127,7 @@ def _true_crops(
 def _segment_roughly(run: Run, phantoms: list[Phantom]) -> list[LabelArray]:
     from emgen.stages import Context
 
-    chosen = run.bench.chosen("rough_segmenter")
-    segmenter = run.bench.stage(chosen, Context(seed=run.bench.spec.seed, polarity=run.bench.polarity))
+    segmenter = run.bench.rough_segmenter(Context(seed=run.bench.spec.seed, polarity=run.bench.polarity))
     return [segmenter.segment(_normalised(run.bench.host, phantom)[None])[0] for phantom in phantoms]
 
 

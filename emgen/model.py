@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 INFO = "model.json"
+FINDER = "finder"
 PRETRAINED = "pretrained"
 ENOUGH = 5
 """Fewer rough particles than this say too little about a micrograph's scale (as in ``emgen.engine.scale``)."""
@@ -87,12 +89,14 @@ def save_model(
     working_diameter: float,
     provenance: Mapping[str, Any],
     scale: Mapping[str, Any] | None = None,
+    finder: Path | None = None,
 ) -> None:
     """Writes a model folder.
 
     ``scale``: how micrographs were brought to the working scale in training, done again in prediction: ``segmenter``
     and ``config`` of the rough segmenter, and ``factors``, the least, median and greatest factor. ``None``: the model
-    finds the scale itself, which only one that was trained at many scales can.
+    finds the scale itself, which only one that was trained at many scales can. ``finder``: a folder with what that
+    rough segmenter has learnt from the stack, if it has; it is copied.
 
     ``provenance`` is recorded as it is; its ``simulated`` says whether simulated images had a part in the weights.
     """
@@ -108,6 +112,8 @@ def save_model(
         "simulated": bool(provenance.get("simulated", False)),
         "provenance": dict(provenance),
     }
+    if finder is not None and scale:
+        shutil.copytree(finder, folder / FINDER, dirs_exist_ok=True)
     (folder / INFO).write_text(json.dumps(info, indent=1, sort_keys=True))
 
 
@@ -133,17 +139,20 @@ def load_model(ref: str | Path, *, host: Host | None = None, device: str = "auto
     assert isinstance(registered.plugin, StagePlugin)
     task = registered.create(registered.plugin.config(**info["config"]), context)
     task.load(folder)
-    return Model(task, info, _scale_finder(info, host, context))
+    return Model(task, info, _scale_finder(folder, info, host, context))
 
 
-def _scale_finder(info: Mapping[str, Any], host: Host, context: Context) -> RoughSegmenter | None:
+def _scale_finder(folder: Path, info: Mapping[str, Any], host: Host, context: Context) -> RoughSegmenter | None:
     """The rough segmenter that brought the micrographs to the working scale in training."""
     if not info.get("scale"):
         return None
     registered = host.find("rough_segmenter", info["scale"]["segmenter"])
     assert isinstance(registered.plugin, StagePlugin)
-    finder: RoughSegmenter = registered.create(registered.plugin.config(**info["scale"]["config"]), context)
-    return finder
+    finder: Any = registered.create(registered.plugin.config(**info["scale"]["config"]), context)
+    if (folder / FINDER).is_dir():
+        finder.load(folder / FINDER)
+    made: RoughSegmenter = finder
+    return made
 
 
 class Model:

@@ -113,7 +113,12 @@ class Trainable(Protocol):
 
 
 class RoughSegmenter(Protocol):
-    """Step 2: a rough mask for few micrographs. May miss particles, may be ragged; sizes should be about right."""
+    """Step 2: a rough mask for few micrographs. May miss particles, may be ragged; sizes should be about right.
+
+    One that learns from the stack itself, with no label, is a ``Trainable`` as well and offers ``fit(micrographs,
+    context)``: called once, before ``segment``, with every micrograph, (H, W) float32 in [0, 1] of any size. What it
+    saves travels with the model that is trained on its masks.
+    """
 
     def segment(self, image_NHW: Stack) -> LabelArray:
         """(N, H, W) float32 in [0, 1] -> (N, H, W) int32 instances. Called with N = 1 for micrographs of mixed size."""

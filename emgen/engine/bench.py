@@ -95,6 +95,8 @@ class Bench:
     precision: Precision
     polarity: Polarity
     resume: str
+    taught: Artifact | None = None
+    """What the rough segmenter has learnt from this stack, once it has; ``None`` for one that learns nothing."""
     suffix: str = ""
 
     @property
@@ -120,6 +122,13 @@ class Bench:
 
     def stage(self, chosen: Chosen, context: Context) -> Any:
         return chosen.registered.create(chosen.config, context)
+
+    def rough_segmenter(self, context: Context) -> Any:
+        """The one of the spec, with what it has learnt."""
+        stage = self.stage(self.chosen("rough_segmenter"), context)
+        if self.taught:
+            stage.load(self.taught.path("model"))
+        return stage
 
     def trained(self, artifact: Artifact, kind: Kind, context: Context) -> Any:
         """The stage that an artifact holds, loaded."""

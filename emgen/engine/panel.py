@@ -112,7 +112,7 @@ class Panel:
     def _segmenter(self) -> Any:
         """(N, H, W) crops -> (N, H, W) instances, by the run's rough segmenter on all crops as one micrograph."""
         context = Context(seed=self.seed, device=self.bench.device, polarity=self.bench.polarity)
-        stage = self.bench.stage(self.bench.chosen("rough_segmenter"), context)
+        stage = self.bench.rough_segmenter(context)
 
         def segment(image_NHW: FloatArray) -> LabelArray:
             sheet_HW = side_by_side(image_NHW)

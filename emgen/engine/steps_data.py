@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -18,7 +18,10 @@ from emgen.engine.handles import Micrographs, RoughLabels
 from emgen.engine.pieces import check_stop, checked, count_particles
 from emgen.engine.recipe import core_maker, plugin_maker
 from emgen.registration import ReaderPlugin
-from emgen.stages import Context
+from emgen.stages import Context, FloatArray
+
+LESSONS = "rough_segmenter_lessons"
+"""The step in which a rough segmenter learns from the stack."""
 
 
 def read(bench: Bench) -> Micrographs:
@@ -55,12 +58,60 @@ def read(bench: Bench) -> Micrographs:
     return micrographs
 
 
-def segment_roughly(bench: Bench, micrographs: Micrographs, *, label: str = "rough_segmenter") -> RoughLabels:
-    """Rough instances of every micrograph at its native size, one call each; each is kept as soon as it is done."""
+def teach_segmenter(bench: Bench, micrographs: Micrographs) -> None:
+    """Lets a rough segmenter that learns from the stack do so; the others have no ``fit``."""
     chosen = bench.chosen("rough_segmenter")
+    if not hasattr(chosen.registered.load(), "fit"):
+        return
 
     def produce(draft: Draft, context: Context) -> Mapping[str, Any]:
         segmenter = bench.stage(chosen, context)
+        segmenter.fit(Pixels(micrographs), context)
+        segmenter.save(draft.empty("model"))
+        return {}
+
+    bench.taught = bench.perform(
+        Step(
+            label=LESSONS,
+            kind="model",
+            slot=LESSONS,
+            produce=produce,
+            input_keys={"micrographs": micrographs.artifact.key},
+            inputs=[micrographs.artifact],
+            seed_name="teach_segmenter",
+            **bench.with_plugin(chosen),
+        )
+    )
+
+
+class Pixels(Sequence[FloatArray]):
+    """The micrographs' pixels, (H, W) float32 in [0, 1] each, read anew whenever they are asked for."""
+
+    def __init__(self, micrographs: Micrographs) -> None:
+        self._images = micrographs.images
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    @overload
+    def __getitem__(self, index: int) -> FloatArray: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[FloatArray]: ...
+    def __getitem__(self, index: int | slice) -> FloatArray | list[FloatArray]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        image_HW: FloatArray = self._images[index].image_HW
+        return image_HW
+
+
+def segment_roughly(bench: Bench, micrographs: Micrographs, *, label: str = "rough_segmenter") -> RoughLabels:
+    """Rough instances of every micrograph at its native size, one call each; each is kept as soon as it is done."""
+    chosen = bench.chosen("rough_segmenter")
+    teach_segmenter(bench, micrographs)
+    taught = {LESSONS: bench.taught} if bench.taught else {}
+
+    def produce(draft: Draft, context: Context) -> Mapping[str, Any]:
+        segmenter = bench.rough_segmenter(context)
         context.plan(len(micrographs))
         for index in range(draft.done(), len(micrographs)):
             check_stop(context, f"stopped at micrograph {index} of {len(micrographs)}")
@@ -78,8 +129,8 @@ def segment_roughly(bench: Bench, micrographs: Micrographs, *, label: str = "rou
                 kind="labels",
                 slot="rough_segmenter",
                 produce=produce,
-                input_keys={"micrographs": micrographs.artifact.key},
-                inputs=[micrographs.artifact],
+                input_keys={"micrographs": micrographs.artifact.key, **{name: made.key for name, made in taught.items()}},
+                inputs=[micrographs.artifact, *taught.values()],
                 seed_name="segment_roughly",
                 **bench.with_plugin(chosen),
             )

@@ -73,9 +73,7 @@ def train_downstream(
             return False
 
         earlier = start_from.path("model") if start_from else None
-        stage = _fitted(
-            bench, chosen, stacks, replace(context, snapshots=snapshots, snapshot=keep, start_from=earlier)
-        )
+        stage = _fitted(bench, chosen, stacks, replace(context, snapshots=snapshots, snapshot=keep, start_from=earlier))
         write(stage, draft.empty("model"))
         return {}
 
@@ -192,6 +190,7 @@ def _save_model(bench: Bench, draft: Draft, stage: Any, chosen: Chosen, inputs: 
         polarity=bench.polarity,
         working_diameter=float(facts["working_diameter"]),
         scale=scale if facts.get("factors") else None,
+        finder=bench.taught.path("model") if bench.taught else None,
         provenance={
             "key": draft.recipe.key,
             "recipe": draft.recipe.document,

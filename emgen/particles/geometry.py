@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emgen.stages import LabelArray
+from emgen.stages import FloatArray, LabelArray
 
 
 def equivalent_diameters(label_HW: LabelArray) -> NDArray[np.float64]:
@@ -56,3 +56,22 @@ def hull_of(mask: NDArray[np.bool_]) -> tuple[float, float]:
     points: NDArray[Any] = np.concatenate(ends)
     hull = ConvexHull(points)
     return float(pdist(points[hull.vertices]).max()), float(hull.volume)
+
+
+def dome(label_HW: LabelArray, count: int) -> FloatArray:
+    """(H, W) float32: distance to the particle's own edge over its largest such distance, 0 … 1; 0 outside.
+
+    ``label_HW``: instances 1 … ``count``. Where particles touch, each has an edge.
+    """
+    from scipy import ndimage as ndi
+
+    if count == 0:
+        return np.zeros(label_HW.shape, np.float32)
+    inner = label_HW > 0
+    for axis in (0, 1):  # a pixel next to another particle is an edge too
+        for shift in (1, -1):
+            inner &= (np.roll(label_HW, shift, axis) == label_HW) | (np.roll(label_HW, shift, axis) == 0)
+    distance = ndi.distance_transform_edt(np.pad(inner, 1, mode="edge"))[1:-1, 1:-1]
+    peak = np.concatenate([[1.0], np.maximum(ndi.maximum(distance, label_HW, np.arange(1, count + 1)), 1e-6)])
+    height: FloatArray = (distance / peak[label_HW] * (label_HW > 0)).astype(np.float32)
+    return height

@@ -124,10 +124,11 @@ def evaluate_rough(run: Run, unseen: Unseen, *, label: str = "rough masks") -> A
 
     def segmenter() -> Segment:
         context = Context(seed=bench.spec.seed, device=bench.device, polarity=bench.polarity)
-        stage = bench.stage(chosen, context)
+        stage = bench.rough_segmenter(context)
         return lambda image_HW: stage.segment(image_HW[None])[0]
 
     keys = {"seed": bench.spec.seed, "scored": asdict(core_maker(1, *SCORED_BY))}
+    keys |= {"lessons": bench.taught.key} if bench.taught else {}
     config = {"config": chosen.key_settings, "full_config": chosen.config.model_dump(mode="json")}
     return _evaluate(run, unseen, segmenter, label, maker=chosen.maker, keys=keys, **config, simulated=chosen.simulated)
 

@@ -6,7 +6,7 @@ The channels of a condition (C, H, W), images and differences of the [0, 1] scal
     1  contrast    inside a particle: its mean brightness above the background, one value a particle
     2  dome        inside a particle: distance to its edge over the largest, 0 … 1
     3  background  the micrograph with its particles painted out, smoothed
-    4  noise       the micrograph minus its smoothed self, particles painted over with noise from elsewhere
+    4  noise       the painted-out micrograph minus its smoothed self; as strong as the brightness of the place asks for
 
 Channels 3 and 4 come from real micrographs and must hold no trace of their particles: a generator that sees particles
 shine through learns to copy them and ignores the mask.
@@ -19,18 +19,55 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage as ndi
 
+from emgen.particles.geometry import dome
 from emgen.stages import FloatArray, LabelArray
 
 CHANNELS = 5
 _NOISE_SIGMA = 1.0
+_TEXTURE_SIGMA = 4.0
+"""Structure finer than this is moved into holes from elsewhere; coarser structure is continued from their rims."""
+_SOFT_RIM = 1.0
+"""Width, px, over which moved structure fades in: no seam is to tell where a particle was."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseLaw:
+    """Variance of a pixel's noise by its brightness: ``floor + slope * brightness``, as of counted electrons."""
+
+    floor: float
+    slope: float
+
+    @classmethod
+    def fit(cls, image_HW: FloatArray, noise_HW: FloatArray, known_HW: np.ndarray) -> NoiseLaw:
+        """From the median squared noise in ten classes of brightness; both coefficients at least 0."""
+        bright, power = ndi.gaussian_filter(image_HW, 2.0, mode="reflect")[known_HW], np.square(noise_HW[known_HW])
+        if bright.size < 100:
+            return cls(float(np.float32(power.mean())) if power.size else 0.0, 0.0)
+        classes = np.searchsorted(np.quantile(bright, np.linspace(0.1, 0.9, 9)), bright)
+        rows = [(bright[k].mean(), np.median(power[k])) for k in (classes == c for c in range(10)) if k.any()]
+        level, spread = np.array(rows).T
+        slope = max(0.0, float(np.polyfit(level, spread, 1)[0]))
+        slope = float(np.float32(slope))  # what `Pix2Pix.save` keeps
+        return cls(float(np.float32(max(0.0, np.mean(spread - slope * level)))), slope)
+
+    def ratio(self, to: np.ndarray, at: np.ndarray) -> FloatArray:
+        """How much stronger noise is at brightness ``to`` than at ``at``; 1 where the law knows no noise."""
+        there, here = (self.floor + self.slope * np.maximum(b, 0) for b in (to, at))
+        return np.sqrt(np.where(here > 1e-9, there / np.maximum(here, 1e-9), 1.0)).clip(0.2, 5.0).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Background and noise of one micrograph, free of particles; each (H, W)."""
+    """Background and noise of one micrograph, free of particles; each (H, W). ``law``: of its noise."""
 
     background_HW: FloatArray
     noise_HW: FloatArray
+    law: NoiseLaw = NoiseLaw(0.0, 0.0)
+
+    def channels(self, contrast_HW: FloatArray) -> FloatArray:
+        """(2, H, W) background, and noise as strong as the brightness with particles of that contrast asks for."""
+        lit = self.background_HW + contrast_HW
+        return np.stack([self.background_HW, self.noise_HW * self.law.ratio(lit, self.background_HW)])
 
 
 def scene(image_HW: FloatArray, label_HW: LabelArray, sigma: float, margin: float) -> Scene:
@@ -39,12 +76,28 @@ def scene(image_HW: FloatArray, label_HW: LabelArray, sigma: float, margin: floa
     Rounded to what ``Pix2Pix.save`` keeps (float16), so that a loaded GAN generates what the saved one did.
     """
     holes = ndi.binary_dilation(label_HW > 0, iterations=max(1, round(margin)))
-    painted = paint_out(image_HW, holes)
-    background = ndi.gaussian_filter(painted, sigma, mode="reflect")
     residual = image_HW - ndi.gaussian_filter(image_HW, _NOISE_SIGMA, mode="reflect")
-    noise = _fill_from_elsewhere(residual, holes)
+    law = NoiseLaw.fit(image_HW, residual, ~holes)
+    painted = with_texture(paint_out(image_HW, holes), holes, law)
+    background = ndi.gaussian_filter(painted, sigma, mode="reflect")
+    noise = painted - ndi.gaussian_filter(painted, _NOISE_SIGMA, mode="reflect")
     kept = (part.astype(np.float16).astype(np.float32) for part in (background, noise))
-    return Scene(*kept)
+    return Scene(*kept, law=law)
+
+
+def with_texture(painted_HW: FloatArray, holes_HW: np.ndarray, law: NoiseLaw) -> FloatArray:
+    """The fine structure of elsewhere in the holes, which are else smoother than what is around them.
+
+    Moved structure is made as strong as noise is at the brightness that it comes to.
+    """
+    if not holes_HW.any() or holes_HW.all():
+        return painted_HW
+    smooth = ndi.gaussian_filter(painted_HW, _TEXTURE_SIGMA, mode="reflect")
+    unit = (painted_HW - smooth) * law.ratio(np.full_like(smooth, smooth.mean()), smooth)
+    moved = _fill_from_elsewhere(unit, holes_HW) * law.ratio(smooth, np.full_like(smooth, smooth.mean()))
+    depth = ndi.distance_transform_edt(holes_HW)
+    weight = np.clip(depth / _SOFT_RIM, 0, 1).astype(np.float32)
+    return np.where(holes_HW, painted_HW + weight * moved, painted_HW).astype(np.float32)
 
 
 def paint_out(image_HW: FloatArray, holes_HW: np.ndarray) -> FloatArray:
@@ -95,20 +148,6 @@ def particle_channels(label_HW: LabelArray, contrast_K: FloatArray) -> FloatArra
         rank, present = rank + 1, np.concatenate([[0], present])
     value = np.concatenate([[0.0], contrast_K]).astype(np.float32)
     return np.stack([(label_HW > 0).astype(np.float32), value[rank], dome(rank, len(present) - 1)])
-
-
-def dome(label_HW: np.ndarray, count: int) -> FloatArray:
-    """Distance to the particle's own edge over its largest such distance; 0 outside."""
-    if count == 0:
-        return np.zeros(label_HW.shape, np.float32)
-    inner = label_HW > 0
-    for axis in (0, 1):  # a pixel next to another particle is an edge too
-        for shift in (1, -1):
-            inner &= (np.roll(label_HW, shift, axis) == label_HW) | (np.roll(label_HW, shift, axis) == 0)
-    distance = ndi.distance_transform_edt(np.pad(inner, 1, mode="edge"))[1:-1, 1:-1]
-    peak = np.concatenate([[1.0], np.maximum(ndi.maximum(distance, label_HW, np.arange(1, count + 1)), 1e-6)])
-    result: FloatArray = (distance / peak[label_HW] * (label_HW > 0)).astype(np.float32)
-    return result
 
 
 class ContrastLaw:

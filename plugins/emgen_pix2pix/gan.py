@@ -12,8 +12,9 @@ from safetensors.numpy import save as as_bytes
 from torch import Tensor, nn
 
 from emgen.errors import ModelError, NoParticlesError
+from emgen.particles import equivalent_diameters
 from emgen.stages import Context, FloatArray, Stack
-from emgen_pix2pix.conditions import CHANNELS, ContrastLaw, Scene, contrasts, particle_channels, scene
+from emgen_pix2pix.conditions import CHANNELS, ContrastLaw, NoiseLaw, Scene, contrasts, particle_channels, scene
 from emgen_pix2pix.config import Pix2PixConfig
 from emgen_torchkit import state
 from emgen_torchkit.adversarial import discriminator, verdict_loss
@@ -24,23 +25,34 @@ from emgen_torchkit.networks import encoder_decoder, zero_last_convolution
 from emgen_torchkit.schedule import flat_then_linear, set_rate, steps_per_epoch
 
 _BATCH = 16
+_PROBE = 0.8  # px: standard deviation of the drawing's edges
 _LATENT = 1  # a channel of white noise: what the condition leaves open can vary
 
 
 class Generator(nn.Module):
-    """UNet++ that adds to background and noise what the mask asks for: image = background + noise + net(condition).
+    """UNet++ that corrects a plain drawing: image = background + noise + softened contrast + net(condition).
+
+    The drawing has flat particles of the contrast asked for, their edges as soft as a sharp probe's. So they are there,
+    and sharp, from the first step on; the network learns profiles, edges and what else micrographs show.
 
     x_BCHW: (B, 5 + 1, H, W), the channels of ``conditions`` and white noise. Gives (B, 1, H, W) on the [0, 1] scale.
     """
+
+    soft: Tensor
 
     def __init__(self, encoder: str, decoder_channels: tuple[int, ...]) -> None:
         super().__init__()
         self.net = encoder_decoder("unet++", encoder, decoder_channels, in_channels=CHANNELS + _LATENT)
         zero_last_convolution(self.net)
+        line = torch.exp(-0.5 * (torch.arange(-2.0, 3.0) / _PROBE) ** 2)
+        kernel = torch.outer(line, line) / line.sum() ** 2
+        self.register_buffer("soft", kernel[None, None], persistent=False)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         h, w = x_BCHW.shape[-2:]
-        out: Tensor = x_BCHW[:, 3:4] + x_BCHW[:, 4:5] + self.net(pad_to_multiple(x_BCHW, 32))[..., :h, :w]
+        contrast = nn.functional.pad(x_BCHW[:, 1:2], (2, 2, 2, 2), mode="replicate")
+        drawing = x_BCHW[:, 3:4] + x_BCHW[:, 4:5] + nn.functional.conv2d(contrast, self.soft.to(contrast.dtype))
+        out: Tensor = drawing + self.net(pad_to_multiple(x_BCHW, 32))[..., :h, :w]
         return out
 
 
@@ -66,10 +78,7 @@ class Pix2Pix:
         self.law = ContrastLaw.fit(*(np.concatenate(column) for column in zip(*measured, strict=True)))
         if not self.law.diameter.size:
             raise NoParticlesError("pix2pix: the rough masks of subset 1 hold no particle to learn from")
-        conditions = [
-            np.concatenate([particle_channels(la, c), s.background_HW[None], s.noise_HW[None]])
-            for la, (_, c), s in zip(labels, measured, self.scenes, strict=True)
-        ]
+        conditions = [_stacked(la, c, s) for la, (_, c), s in zip(labels, measured, self.scenes, strict=True)]
         trainee = _Training(self.generator, np.stack(conditions), np.stack(images)[:, None], self.config, context)
         train(trainee, trainee.steps, context, save=self.save)
         self.generator.eval()
@@ -95,6 +104,7 @@ class Pix2Pix:
             "noise_NHW": np.stack([s.noise_HW for s in self.scenes]).astype(np.float16),
             "diameter_K": self.law.diameter,
             "contrast_K": self.law.contrast,
+            "noise_law_N2": np.array([(s.law.floor, s.law.slope) for s in self.scenes], np.float32),
         }
         (folder / "scenes.safetensors").write_bytes(as_bytes(scenes))
 
@@ -104,8 +114,11 @@ class Pix2Pix:
             stored = load_file(folder / "scenes.safetensors")
         except (OSError, KeyError, RuntimeError) as error:
             raise ModelError(f"{folder}: no usable pix2pix weights ({error})") from error
-        pairs = zip(stored["background_NHW"], stored["noise_NHW"], strict=True)
-        self.scenes = [Scene(b.astype(np.float32), n.astype(np.float32)) for b, n in pairs]
+        rows = zip(stored["background_NHW"], stored["noise_NHW"], stored["noise_law_N2"], strict=True)
+        self.scenes = [
+            Scene(b.astype(np.float32), n.astype(np.float32), NoiseLaw(float(law[0]), float(law[1])))
+            for b, n, law in rows
+        ]
         self.law = ContrastLaw(stored["diameter_K"], stored["contrast_K"])
 
     def _condition(self, label_HW: np.ndarray, rng: np.random.Generator) -> FloatArray:
@@ -113,10 +126,14 @@ class Pix2Pix:
         background, noise = (
             _fit_shape(flip(part, code), label_HW.shape) for part in (drawn.background_HW, drawn.noise_HW)
         )
-        count = np.bincount(label_HW.ravel())
-        diameter = np.sqrt(4 / np.pi * count[1:][count[1:] > 0]).astype(np.float32)
-        particle = particle_channels(label_HW, self.law.draw(diameter, self.config.faintest, rng))
-        return np.concatenate([particle, background[None], noise[None]]).astype(np.float32)
+        contrast = self.law.draw(equivalent_diameters(label_HW).astype(np.float32), self.config.faintest, rng)
+        return _stacked(label_HW, contrast, Scene(background, noise, drawn.law))
+
+
+def _stacked(label_HW: np.ndarray, contrast_K: FloatArray, drawn: Scene) -> FloatArray:
+    """(C, H, W) condition of particles with these contrasts on a scene."""
+    particle = particle_channels(label_HW, contrast_K)
+    return np.concatenate([particle, drawn.channels(particle[1])]).astype(np.float32)
 
 
 def _fit_shape(image_HW: np.ndarray, shape_HW: tuple[int, ...]) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
@@ -31,6 +32,50 @@ class ThresholdConfig(StageConfig):
     def _sizes_rise(self) -> Self:
         if self.smallest >= self.largest:
             raise ValueError(f"smallest ({self.smallest:g} px) must lie below largest ({self.largest:g} px)")
+        return self
+
+
+class SelfTaughtConfig(StageConfig):
+    """A network learns on the stack itself; these settings say how long and of what."""
+
+    diameter: PositiveFloat | None = Field(
+        None, description="typical particle diameter in px of the micrographs; null estimates it of each (slower)"
+    )
+    passes: PositiveInt = Field(
+        3, description="trainings: the first on drawn particles alone, each next one with those found"
+    )
+    steps: PositiveInt = Field(250, description="steps of a training")
+    images: PositiveInt = Field(320, description="micrograph pieces with drawn particles that a training learns from")
+    crop: int = Field(96, ge=64, multiple_of=32, description="side of such a piece, px at the working scale")
+    batch: PositiveInt = Field(4, description="pieces in a step")
+    learning_rate: PositiveFloat = Field(1e-3, description="of AdamW, at the start")
+    encoder: str = Field("resnet18", description="encoder of the UNet++")
+    decoder_channels: tuple[PositiveInt, ...] = Field((32, 24, 16), min_length=3, max_length=5)
+    contrast: tuple[PositiveFloat, PositiveFloat] = Field(
+        (0.5, 4.0), description="range of the drawn particles' contrast, over the image's own structure at their size"
+    )
+    sure: float = Field(0.8, gt=0, lt=1, description="mean probability from which a particle counts as found")
+    smallest: float = Field(
+        5.0, ge=3, description="smallest particle kept, px of diameter at the working scale (14 px typical)"
+    )
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "check": {
+            "encoder": "tu-mobilenetv3_small_100",
+            "decoder_channels": (16, 8, 8),
+            "diameter": 10.0,
+            "passes": 2,
+            "steps": 2,
+            "images": 8,
+            "crop": 64,
+            "batch": 2,
+        }
+    }
+
+    @model_validator(mode="after")
+    def _contrasts_rise(self) -> Self:
+        if self.contrast[0] >= self.contrast[1]:
+            raise ValueError(f"contrast {self.contrast}: the first must lie below the second")
         return self
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import emgen
 from emgen.registration import StagePlugin
-from emgen_segmenters.config import NPsSegNetSegmenterConfig, SamConfig, ThresholdConfig
+from emgen_segmenters.config import NPsSegNetSegmenterConfig, SamConfig, SelfTaughtConfig, ThresholdConfig
 
 
 @emgen.hookimpl
@@ -17,6 +17,12 @@ def emgen_rough_segmenters() -> Iterable[StagePlugin]:
             config=ThresholdConfig,
             create="emgen_segmenters.threshold:Threshold",
             summary="classical: blobs of every size against their surroundings; needs no weights",
+        ),
+        StagePlugin(
+            name="self-taught",
+            config=SelfTaughtConfig,
+            create="emgen_segmenters.self_taught:SelfTaught",
+            summary="a small network taught on the stack itself, by particles drawn on its micrographs; no weights",
         ),
         StagePlugin(
             name="npssegnet",

@@ -21,6 +21,7 @@ from emgen.testing import (
     RoughSegmenterConformance,
 )
 from emgen.testing.conformance.base import Conformance
+from emgen_segmenters.config import SelfTaughtConfig
 
 SMALL_ENCODER = "tu-mobilenetv3_small_100"
 
@@ -43,6 +44,11 @@ class TestPngJpeg(ReaderConformance):
 
 class TestThreshold(RoughSegmenterConformance):
     plugin = "threshold"
+
+
+class TestSelfTaught(RoughSegmenterConformance):
+    plugin = "self-taught"
+    settings: ClassVar[Mapping[str, Any]] = {**SelfTaughtConfig.presets["check"], "sure": 0.5}
 
 
 class TestNPsSegNetAsRoughSegmenter(RoughSegmenterConformance):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emgen_pix2pix.conditions import ContrastLaw, contrasts, dome, paint_out, particle_channels, scene
+from emgen.particles.geometry import dome
+from emgen_pix2pix.conditions import ContrastLaw, contrasts, paint_out, particle_channels, scene
 
 
 def disc(centre, radius, shape=(96, 96)):

@@ -15,14 +15,30 @@ from emgen.testing.conformance.inputs import PlainStack, require, require_equal,
 
 
 class RoughSegmenterConformance(StageConformance):
-    """``segment``: instances for images of any size."""
+    """``segment``: instances for images of any size. One that offers ``fit`` is taught on a few images first."""
 
     kind: ClassVar[Kind] = "rough_segmenter"
     oblong_HW: ClassVar[tuple[int, int]] = (75, 110)
 
     def segment(self, image_NHW: Any) -> LabelArray:
-        found: LabelArray = self.make(Context(seed=3)).segment(image_NHW)
+        found: LabelArray = self.taught().segment(image_NHW)
         return found
+
+    def taught(self) -> Any:
+        segmenter = self.make(Context(seed=3))
+        if hasattr(segmenter, "fit"):
+            segmenter.fit(list(inputs.images(inputs.labels(2, self.shape_HW))), Context(seed=3))
+        return segmenter
+
+    def test_what_it_has_learnt_is_saved_and_loaded(self, tmp_path: Path) -> None:
+        taught = self.taught()
+        if not hasattr(taught, "fit"):
+            return  # it learns nothing
+        image_NHW = inputs.images(inputs.labels(2, self.shape_HW))
+        taught.save(tmp_path / "state")
+        loaded = self.make(Context(seed=3))
+        loaded.load(tmp_path / "state")
+        require_equal(loaded.segment(image_NHW), taught.segment(image_NHW), "segment after save and load")
 
     def test_it_returns_instances_of_the_images_shape(self) -> None:
         image_NHW = inputs.images(inputs.labels(3, self.shape_HW))

@@ -1,0 +1,194 @@
+"""The ``self-taught`` rough segmenter: a small network that learns on the stack itself, with no label and no weights.
+
+It is shown the stack's own micrographs with particles drawn on them (``lessons``) and learns to find what was drawn.
+Real particles are bright patches with sharp edges too, so it finds them as well, though in the first pass nothing tells
+it that they are any: positives among the unlabelled (Elkan and Noto 2008). In the next passes those of which it is sure
+are labelled in the lessons, and it learns what real ones look like.
+
+How large particles are is estimated too, unless it is said: a first network learns at several sizes of each
+micrograph, and the sizes of what it is sure of say by how much each is resized for the passes.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emgen.data.resize import resize_image, worthwhile
+from emgen.data.tiling import predict_tiled
+from emgen.errors import ModelError
+from emgen.multiscale import Rung, ladder, look, merge, segment_at_best_scale
+from emgen.particles import equivalent_diameters, typical_diameter
+from emgen.stages import Context, FloatArray, LabelArray, Stack
+from emgen_npssegnet.config import NPsSegNetConfig
+from emgen_npssegnet.task import NPsSegNet
+from emgen_segmenters.config import SelfTaughtConfig
+from emgen_segmenters.lessons import Sizes, lessons, without
+
+WORKING_DIAMETER = 14.0
+_MOST = 48
+"""Micrographs that are learnt from, spread evenly over the stack."""
+_FEW = 5
+"""Sure particles below which a micrograph says too little about its scale."""
+_FACTORS = (1 / 16, 4.0)
+_GENTLER = 0.7
+_STATE, _DONE = "self_taught.json", "done"
+_AUGMENT = ("flip", "rotate90", "gauss-noise", "contrast")
+
+
+class SelfTaught:
+    """Implements ``emgen.stages.RoughSegmenter`` with ``fit``: it must be taught before it segments."""
+
+    def __init__(self, config: SelfTaughtConfig, context: Context) -> None:
+        self.config, self.context = config, context
+        self._bright = replace(context, polarity="bright")  # images are inverted where particles are dark
+        self._nets: dict[str, NPsSegNet] = {}
+        self._typical = WORKING_DIAMETER  # px of a micrograph as it is: where one shows too few particles to tell
+
+    def fit(self, micrographs: Sequence[FloatArray], context: Context) -> None:
+        """(H, W) float32 in [0, 1] each, of any sizes. Every pass is kept in ``context.scratch`` once it is done."""
+        images = [self._seen(micrographs[int(i)]) for i in _spread(len(micrographs), _MOST)]
+        context.plan(self.config.steps * self._trainings)
+        with tempfile.TemporaryDirectory() as spare:
+            school = School(self.config, replace(context, polarity="bright"), context.scratch or Path(spare))
+            if self.config.diameter is None:
+                views = [resize_image(image, factor) for image in images for factor in ladder(image.shape)]
+                self._nets["finder"] = school.learn(views, None, Sizes())
+                self._typical = self._typical_of(images)
+            resized = [resize_image(image, self._factor(image)) for image in images]
+            self._nets["segmenter"] = self._passes(school, resized)
+
+    def segment(self, image_NHW: Stack) -> LabelArray:
+        """(N, H, W) float32 in [0, 1] -> (N, H, W) int32 instances. Raises ``ModelError`` where nothing was learnt."""
+        labels = np.zeros(tuple(image_NHW.shape), np.int32)
+        for number in range(len(image_NHW)):
+            image_HW = self._seen(image_NHW[number])
+            rung = look(self._probability("segmenter"), image_HW, self._factor(image_HW))
+            labels[number] = merge([(rung, self._sure(rung))], image_HW.shape, rung.factor).label_HW
+        return labels
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, net in self._nets.items():
+            net.save(folder / name)
+        (folder / _STATE).write_text(json.dumps({"nets": sorted(self._nets), "typical": self._typical}))
+
+    def load(self, folder: Path) -> None:
+        try:
+            state = json.loads((folder / _STATE).read_text())
+            self._typical = float(state["typical"])
+            self._nets = {name: _network(self.config, self._bright, folder / name) for name in state["nets"]}
+        except (OSError, ValueError, KeyError) as error:
+            raise ModelError(f"{folder}: no usable self-taught segmenter ({error})") from error
+
+    @property
+    def _trainings(self) -> int:
+        return self.config.passes + (self.config.diameter is None)
+
+    def _passes(self, school: School, images: list[FloatArray]) -> NPsSegNet:
+        """First on drawn particles alone, then on those found as well."""
+        net, found, sizes = school.learn(images, None, Sizes()), None, Sizes()
+        for _ in range(1, self.config.passes):
+            self._nets["segmenter"] = net
+            rungs = [look(self._probability("segmenter"), image, 1.0) for image in images]
+            found = [without(rung.label_HW, 1 + np.flatnonzero(~self._sure(rung))) for rung in rungs]
+            sizes = Sizes.of(found, sizes)
+            net = school.learn(images, found, sizes)
+        return net
+
+    def _seen(self, image_HW: Any) -> FloatArray:
+        """Particles bright."""
+        image = np.asarray(image_HW, np.float32)
+        return 1 - image if self.context.polarity == "dark" else image
+
+    def _sure(self, rung: Rung) -> np.ndarray:
+        """(K,) of each instance whether it is kept."""
+        kept: np.ndarray = (rung.score_K >= self.config.sure) & (rung.diameter_K >= self.config.smallest)
+        return kept
+
+    def _factor(self, image_HW: FloatArray) -> float:
+        """Working scale over the micrograph's own: by the diameter that is set, or by what the finder is sure of."""
+        if self.config.diameter is not None:
+            return worthwhile(WORKING_DIAMETER / self.config.diameter)
+        own = self._diameter(image_HW)
+        return worthwhile(float(np.clip(WORKING_DIAMETER / (own or self._typical), *_FACTORS)))
+
+    def _diameter(self, image_HW: FloatArray) -> float | None:
+        """Median diameter, px, of the particles that the finder is sure of; ``None`` where they are few."""
+        found = segment_at_best_scale(self._probability("finder"), image_HW, WORKING_DIAMETER).label_HW
+        return float(typical_diameter(found)) if len(equivalent_diameters(found)) >= _FEW else None
+
+    def _typical_of(self, images: Sequence[FloatArray]) -> float:
+        known = [own for image in images if (own := self._diameter(image)) is not None]
+        return float(np.median(known)) if known else WORKING_DIAMETER
+
+    def _probability(self, name: str) -> Callable[[FloatArray], FloatArray]:
+        if name not in self._nets:
+            raise ModelError("self-taught: not taught yet; call `fit` with the stack's micrographs, or `load`")
+        net = self._nets[name]
+        return lambda image_HW: predict_tiled(net.predict, image_HW, tile=512, overlap=64, batch=4)
+
+
+class School:
+    """Trainings one after the other, each on from the one before; what an interrupted run finished is not repeated."""
+
+    def __init__(self, config: SelfTaughtConfig, context: Context, folder: Path) -> None:
+        self.config, self.context, self.folder = config, context, folder
+        self._done: list[Path] = []
+
+    def learn(self, images: list[FloatArray], found: list[LabelArray] | None, sizes: Sizes) -> NPsSegNet:
+        """The network after the next training, on lessons made of the images."""
+        number, folder = len(self._done), self.folder / f"training-{len(self._done)}"
+        if not (folder / _DONE).exists():
+            self._train(number, folder, images, found, sizes)
+        self._done.append(folder)
+        return _network(self.config, self.context, folder)
+
+    def _train(
+        self, number: int, folder: Path, images: list[FloatArray], found: list[LabelArray] | None, sizes: Sizes
+    ) -> None:
+        c, before = self.config, number * self.config.steps
+        scratch = self.folder / f"training-{number}.checkpoint"
+        scratch.mkdir(parents=True, exist_ok=True)
+        context = replace(
+            self.context,
+            seed=self.context.seed + number,
+            scratch=scratch,
+            plan=lambda total: None,
+            log=lambda step, values: self.context.log(before + step, values),
+            start_from=self._done[-1] if self._done else None,
+        )
+        image_NHW, label_NHW = lessons(images, found, c.images, c.crop, sizes, c.contrast, context)
+        net = NPsSegNet(_training(c, further=bool(self._done)), context)
+        net.fit(image_NHW, label_NHW, context)
+        net.save(folder)
+        (folder / _DONE).touch()
+
+
+def _training(config: SelfTaughtConfig, *, further: bool = False) -> NPsSegNetConfig:
+    """Settings of the network; a training that goes on from another one is gentler."""
+    return NPsSegNetConfig(
+        encoder=config.encoder,
+        decoder_channels=config.decoder_channels,
+        max_steps=config.steps,
+        batch=config.batch,
+        learning_rate=config.learning_rate * (_GENTLER if further else 1.0),
+        schedule="cosine",
+        augment=_AUGMENT,
+    )
+
+
+def _network(config: SelfTaughtConfig, context: Context, folder: Path) -> NPsSegNet:
+    net = NPsSegNet(_training(config), context)
+    net.load(folder)
+    return net
+
+
+def _spread(count: int, most: int) -> list[int]:
+    return [int(i) for i in np.unique(np.linspace(0, count - 1, min(count, most)).round())]
