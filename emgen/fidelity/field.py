@@ -12,6 +12,8 @@ from emgen.stages import LabelArray, Polarity
 
 GRAIN = 0.5 / 255
 """Least spread: half a grey level of 8 bit, so that flat vacuum does not make everything significant."""
+OUTLIER = 4.0
+"""Times the usual deviation beyond which a pixel says nothing of the background's spread."""
 SHARE_OF_MEDIAN = 0.25
 """Least local spread as a share of the image's median spread."""
 
@@ -48,7 +50,10 @@ def field_of(image_HW: NDArray[Any], label_HW: LabelArray, polarity: Polarity, r
     free = (~binary_dilation(label_HW > 0)).astype(np.float32)
     local = _smoothed(image, free, radius)
     filled = np.where(free > 0, image, local)
-    spread = np.sqrt(np.maximum(_smoothed((image - local) ** 2, free, 2 * radius), 0))
+    rough = np.abs(image - local)
+    usual = float(np.median(rough[free > 0])) if (free > 0).any() else float(np.median(rough))
+    rough = np.minimum(rough, OUTLIER * usual)  # a particle without a label must not raise what it is measured by
+    spread = np.sqrt(np.maximum(_smoothed(rough**2, free, 2 * radius), 0))
     seen = spread[free > 0]
     least = max(GRAIN, SHARE_OF_MEDIAN * float(np.median(seen))) if len(seen) else GRAIN
     spread = np.maximum(spread, least)

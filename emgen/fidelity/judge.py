@@ -7,7 +7,7 @@ what a particle looks like.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from emgen.fidelity import particles, spots
 from emgen.fidelity.measure import Measured
 
+Place = tuple[float, float, float]
+"""Centre (y, x) and radius, px."""
 Verdict = Literal["sound", "erased", "inverted", "shifted", "unknown"]
 FAULTS = ("erased", "inverted", "shifted", "invented")
 
@@ -41,7 +43,8 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class Thresholds:
     """Scores in standard deviations of background. ``seen``: a particle shows from here on; ``inverted``: below, it
-    has the wrong contrast; ``sure``: best of many places; ``spot`` and ``contrast``: what an invented particle has."""
+    has the wrong contrast; ``sure``: best of many places; ``contrast``: of the faintest particles that show,
+    in the image's units; ``spot``: least strength of an invented particle."""
 
     seen: float
     inverted: float
@@ -65,9 +68,9 @@ class Judged:
 
     verdicts: Mapping[int, Verdict]
     moves: Mapping[int, tuple[int, int]]
-    places: Mapping[int, tuple[float, float, float]]
+    places: Mapping[int, Place]
     scores: Mapping[int, float]
-    invented: Sequence[tuple[float, float, float]] = field(default=())
+    invented: Sequence[Place] = ()
 
     def count(self, fault: str) -> int:
         if fault == "invented":
@@ -94,58 +97,83 @@ def thresholds_of(stack: Sequence[Measured], limits: Limits) -> Thresholds:
     nothing = _joined(measured.nothing_P for measured in stack)
     seen = max(_quantile(nothing, 1 - limits.chance, 1.9), LEAST_SEEN)
     inverted = min(_quantile(nothing, limits.chance / 3, -2.3), -LEAST_SEEN)
-    sure = max(_quantile(nothing, 0.999, 3.1), 3.0)
+    sure = max(_quantile(nothing, 0.999, 3.1), LEAST_SURE)
     rows = np.concatenate([measured.particles_K for measured in stack]) if stack else np.zeros((0, 0))
     contrast = np.inf
     if len(rows):
         score, strength = (rows[:, particles.COLUMNS.index(name)] for name in ("score", "contrast"))
         shown = strength[np.nan_to_num(score) >= seen]
         contrast = float(np.quantile(shown, FAINTEST)) if len(shown) else np.inf
-    return Thresholds(seen, inverted, sure, _spot_threshold(stack, contrast, len(rows), sure), contrast)
+    return Thresholds(seen, inverted, sure, _spot_threshold(stack, contrast, len(rows), LEAST_SPOT), contrast)
 
 
-LEAST_SEEN = 1.5
+LEAST_SEEN, LEAST_SURE, LEAST_SPOT = 1.5, 3.3, 3.0
+BESIDE = 1.6
+"""Radii from its label within which a particle is looked for that is not under it."""
 FAINTEST = 0.1
 """Quantile of the contrast of particles that show: an invented particle has at least that."""
-CHANCE_SPOTS = 0.02
+CHANCE_SPOTS = 0.01
 """Spots of the wrong contrast that may pass, per labelled particle: so many of the right one are taken for chance."""
 
 
 def _spot_threshold(stack: Sequence[Measured], contrast: float, labelled: int, least: float) -> float:
-    """The score that hardly any spot of the opposite contrast reaches."""
+    """The strength that hardly any spot of the opposite contrast reaches."""
     mirrored = [measured.mirrored_S for measured in stack if len(measured.mirrored_S)]
     if not mirrored:
         return least
     score, strength = (np.concatenate(mirrored)[:, spots.COLUMNS.index(name)] for name in ("score", "contrast"))
-    chance = np.sort(score[strength >= contrast])[::-1]
+    chance = np.sort(_strength(score, strength, contrast))[::-1]
     allowed = int(CHANCE_SPOTS * labelled)
     return max(least, float(chance[allowed]) if len(chance) > allowed else least)
 
 
+def _strength(score: Any, contrast: Any, faintest: float) -> Any:
+    """Of spots: score times contrast, in units of the contrast of the faintest particles; 0 below that.
+
+    Both count: a score alone is high where the support is smooth, a contrast alone where it is rough.
+    """
+    return np.where(contrast >= faintest, score * contrast / max(faintest, 1e-6), 0.0)
+
+
 def _judged(measured: Measured, thresholds: Thresholds, limits: Limits) -> Judged:
-    verdicts: dict[int, Verdict] = {}
-    moves, places, scores = {}, {}, {}
-    for values in measured.particles_K:
-        row = dict(zip(particles.COLUMNS, values.tolist(), strict=True))
-        label = int(row["label"])
-        verdicts[label] = verdict = _verdict(row, thresholds, limits)
-        places[label] = (row["y"], row["x"], row["radius"])
-        scores[label] = row["score"]
-        if verdict == "shifted":
-            moves[label] = (int(row["dy"]), int(row["dx"]))
+    rows = [dict(zip(particles.COLUMNS, values.tolist(), strict=True)) for values in measured.particles_K]
+    verdicts = {int(row["label"]): _verdict(row, thresholds, limits) for row in rows}
+    places = {int(row["label"]): (row["y"], row["x"], row["radius"]) for row in rows}
+    moves = {int(row["label"]): (int(row["dy"]), int(row["dx"])) for row in rows}
+    moves = {label: move for label, move in moves.items() if verdicts[label] == "shifted"}
+    found = [spot for spot in _strong_spots(measured, thresholds) if not _near(spot, places, moves)]
+    _take_back(found, verdicts, places, moves)
+    scores = {int(row["label"]): row["score"] for row in rows}
+    return Judged(verdicts, moves, places, scores, tuple(found))
+
+
+def _strong_spots(measured: Measured, thresholds: Thresholds) -> list[Place]:
     found = [dict(zip(spots.COLUMNS, values.tolist(), strict=True)) for values in measured.spots_S]
-    moved = [(y + moves[n][0], x + moves[n][1], radius) for n, (y, x, radius) in places.items() if n in moves]
-    invented = tuple(
+    return [
         (spot["y"], spot["x"], spot["radius"])
         for spot in found
-        if spot["score"] >= thresholds.spot and spot["contrast"] >= thresholds.contrast and not _near(spot, moved)
-    )
-    return Judged(verdicts, moves, places, scores, invented)
+        if spot["score"] >= LEAST_SPOT
+        and _strength(spot["score"], spot["contrast"], thresholds.contrast) >= thresholds.spot
+    ]
 
 
-def _near(spot: Mapping[str, float], moved: Iterable[tuple[float, float, float]]) -> bool:
+def _near(spot: Place, places: Mapping[int, Place], moves: Mapping[int, tuple[int, int]]) -> bool:
     """True for a spot that is a labelled particle which has shifted."""
-    return any(np.hypot(spot["y"] - y, spot["x"] - x) <= max(spot["radius"], radius) for y, x, radius in moved)
+    moved = [(places[n][0] + dy, places[n][1] + dx, places[n][2]) for n, (dy, dx) in moves.items()]
+    return any(np.hypot(spot[0] - y, spot[1] - x) <= max(spot[2], radius) for y, x, radius in moved)
+
+
+def _take_back(
+    found: list[Place], verdicts: dict[int, Verdict], places: Mapping[int, Place], moves: dict[int, tuple[int, int]]
+) -> None:
+    """An erased particle with a spot beside it has shifted there."""
+    for label, verdict in verdicts.items():
+        y, x, radius = places[label]
+        near = [spot for spot in found if np.hypot(spot[0] - y, spot[1] - x) <= BESIDE * radius]
+        if verdict == "erased" and near and 0.5 <= near[0][2] / radius <= 2:
+            verdicts[label] = "shifted"
+            moves[label] = (round(near[0][0] - y), round(near[0][1] - x))
+            found.remove(near[0])
 
 
 def _verdict(row: Mapping[str, float], thresholds: Thresholds, limits: Limits) -> Verdict:
@@ -155,7 +183,8 @@ def _verdict(row: Mapping[str, float], thresholds: Thresholds, limits: Limits) -
     far = np.hypot(row["dy"], row["dx"]) > max(limits.shift_px, 2 * limits.shift * row["radius"])
     # Beside a particle of the wrong contrast its ring is too dark, so that the place seems bright.
     wrong = score <= thresholds.inverted and -score >= 0.6 * best
-    if far and not wrong and best >= max(thresholds.sure, limits.gain * score):
+    like_others = best >= thresholds.sure and row["there"] >= thresholds.contrast
+    if far and not wrong and like_others and best >= limits.gain * score:
         return "shifted"
     if wrong:
         return "inverted"

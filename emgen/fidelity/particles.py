@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from emgen.fidelity.field import Field
 from emgen.fidelity.null import Nothing
-from emgen.fidelity.shape import Stencil, disc, features, margin, stencil_of
+from emgen.fidelity.shape import Stencil, features, margin, stencil_of
 from emgen.stages import LabelArray
 
 FARTHEST = 1.3
 """Radii by which a particle may lie beside its label and still be taken for it."""
 SUSPICIOUS = 1.15
 """A place beside the label that scores so many times higher is looked at more finely."""
-COLUMNS = ("label", "y", "x", "radius", "border", "score", "contrast", "spot", "best", "dy", "dx")
+COLUMNS = ("label", "y", "x", "radius", "border", "score", "contrast", "best", "there", "dy", "dx")
 UNKNOWN = (np.nan, np.nan, np.nan, np.nan, 0.0, 0.0)
 """A particle that could not be measured."""
 
@@ -35,8 +35,8 @@ class Instance:
 
 
 def measure_particles(field: Field, nothing: Nothing) -> NDArray[np.float64]:
-    """(K, 11) ``COLUMNS``: radius in px; score and contrast (in the image's units) at the label, score as a round spot
-    at its centre, and at the best place near by, (dy, dx) px from it. NaN where a particle could not be measured:
+    """(K, 11) ``COLUMNS``: radius in px; score and contrast (in the image's units) at the label, and both at the best
+    place near by, (dy, dx) px from it. NaN where a particle could not be measured:
     hidden by others, or no background."""
     rows = [_row(field, nothing, instance) for instance in instances(field)]
     return np.array(rows, np.float64).reshape(-1, len(COLUMNS))
@@ -91,10 +91,15 @@ def _row(field: Field, nothing: Nothing, instance: Instance) -> tuple[float, ...
         scored = _scores(field, observer, instance, instance.stencil, place + finer)
         if np.isfinite(scored).any() and np.nanmax(scored) > top:
             move, top = finer[int(np.nanargmax(scored))], float(np.nanmax(scored))
-    spot = _scores(field, observer, instance, disc(round(radius, 1)), place)[0]
-    own, _ = features(field, instance.weight, instance.stencil, place)
-    contrast = float(own[0, 0]) * float(field.spread_HW[instance.centre])
-    return (*head, scores[0], contrast, spot, top, *move)
+    contrast, there = (_contrast(field, instance, place + each) for each in (moves[0], move))
+    return (*head, scores[0], contrast, top, there, *move)
+
+
+def _contrast(field: Field, instance: Instance, place_12: NDArray[Any]) -> float:
+    """Core less ring at one place, in the image's units."""
+    found, _ = features(field, instance.weight, instance.stencil, place_12)
+    y, x = np.clip(place_12[0], 0, np.array(field.spread_HW.shape) - 1)
+    return float(found[0, 0] * field.spread_HW[y, x])
 
 
 def _scores(

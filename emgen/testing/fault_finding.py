@@ -88,12 +88,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=40, help="phantoms of each kind and seed")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first-seed", type=int, default=100)
     given = parser.parse_args()
     print(f"{'phantoms':<19}{'seed':>5}" + "".join(f"{fault:>16}" for fault in FAULTS) + f"{'false alarms':>16}")
     for modality in MODALITIES:
         polarity: Polarity = "bright" if modality == "haadf-stem" else "dark"
         for kind in ("stack", "varied"):
-            for seed in range(given.seeds):
+            for seed in range(given.first_seed, given.first_seed + given.seeds):
                 chosen = phantoms(kind, modality, given.images, seed)
                 found = find_planted(chosen, polarity, seed, together=kind == "stack")
                 print(f"{modality + ' ' + kind:<19}{seed:>5}" + _row(found))
