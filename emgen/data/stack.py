@@ -70,6 +70,11 @@ class MicrographSet(Sequence[NormalisedMicrograph]):
             raw, self._normalise, self.names[index], path, self._sha256(path, frame), self._pixel_size_nm
         )
 
+    def raw(self, index: int) -> Micrograph:
+        """The i-th as its file holds it, checked but not normalised."""
+        path, stack, frame = self._frames[index]
+        return read_frame(stack, frame, path)
+
     def __iter__(self) -> Iterator[NormalisedMicrograph]:
         return (self[i] for i in range(len(self)))
 

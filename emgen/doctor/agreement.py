@@ -41,13 +41,14 @@ def _objects(
     matched = np.array([pair[0] for pair in match_objects(first_HW, second_HW).pairs], int)
     (tile_1, diameter_1, number_1), (tile_2, diameter_2, _) = (_middles(a, tile_HW) for a in (first_HW, second_HW))
     is_matched = np.isin(number_1, matched)
-    return [
+    counted = (
         np.bincount(tile_1[is_matched], minlength=tiles),
         np.bincount(tile_1, minlength=tiles),
         np.bincount(tile_2, minlength=tiles),
         np.bincount(tile_1, diameter_1, minlength=tiles),
         np.bincount(tile_2, diameter_2, minlength=tiles),
-    ]
+    )
+    return [np.asarray(counts, np.float64) for counts in counted]
 
 
 def _middles(label_HW: LabelArray, tile_HW: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:

@@ -32,8 +32,8 @@ def on_copies(looks: Sequence[Look], copies: Sequence[Overlap]) -> Iterator[Find
 
 def on_overlaps(looks: Sequence[Look], overlaps: Sequence[Overlap]) -> Iterator[Finding]:
     """Other recordings of one field of view, and fields of view that overlap."""
-    whole = [one for one in overlaps if one.share >= WHOLE and not one.exact]
-    partly = [one for one in overlaps if one.share < WHOLE]
+    whole = [one for one in overlaps if _is_whole(one, looks[one.first].shape_HW)]
+    partly = [one for one in overlaps if one not in whole]
     limit = "correlation of the shared pixels from 0.5, in one orientation that stands out"
     if whole:
         yield _pairs(
@@ -57,6 +57,13 @@ def on_overlaps(looks: Sequence[Look], overlaps: Sequence[Overlap]) -> Iterator[
             sureness="high",
             way_out="Leave one of each pair out, or do not count what is held out in one and trained on in the other.",
         )
+
+
+def _is_whole(overlap: Overlap, first_HW: tuple[int, int]) -> bool:
+    """Nearly all of both is shared; a part cut out of a micrograph shares all of itself only."""
+    first, second = first_HW[0] * first_HW[1], overlap.shape_second_HW[0] * overlap.shape_second_HW[1]
+    sizes = sorted((first, second / overlap.zoom**2))
+    return overlap.share * sizes[0] >= WHOLE * sizes[1]
 
 
 def on_effort(effort: Effort) -> Iterator[Finding]:

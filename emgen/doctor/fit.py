@@ -83,8 +83,9 @@ def _surface(mask_HW: FloatArray, flat_HW: FloatArray) -> FloatArray:
 
     shape = mask_HW.shape
     product = fft.rfft2(flat_HW) * np.conj(fft.rfft2(mask_HW - mask_HW.mean()))
-    surface: FloatArray = fft.irfft2(product, s=shape)
-    return surface / (surface.std() + 1e-12)
+    surface = fft.irfft2(product, s=shape)
+    scaled: FloatArray = (surface / (surface.std() + 1e-12)).astype(np.float32)
+    return scaled
 
 
 def _nearby_best(surface_HW: FloatArray, reach: int) -> tuple[tuple[int, int], float]:

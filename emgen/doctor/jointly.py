@@ -11,7 +11,7 @@ from emgen.doctor.findings import Finding, Sureness
 from emgen.doctor.look import Look
 from emgen.stages import Polarity
 
-DECIDED, CLEAR = 0.1, 0.2
+DECIDED, CLEAR = 0.1, 0.17
 """Asymmetry of the strongest blobs from which on their sign means something, and from which on it is clear."""
 REACH = 4.2
 """Tails must reach so far: the blobs of noise have no polarity."""

@@ -67,7 +67,8 @@ def look_at(micrograph: Micrograph, name: str, path: str, pixel_size_nm: float |
         shape = (int(image_HW.shape[0]), int(image_HW.shape[1])) if image_HW.ndim == 2 else (0, 0)
         return Look(name, path, *problem, shape_HW=shape, dtype=str(image_HW.dtype), pixel_size_nm=size)
     values_HW = np.ascontiguousarray(image_HW, dtype=np.float32)
-    bands, marks = find_bands(values_HW), find_marks(values_HW)
+    bands = find_bands(values_HW)
+    marks = [mark for mark in find_marks(values_HW) if not _lies_in(mark, bands, values_HW.shape)]
     inner_HW = _without(values_HW, bands)
     return Look(
         name=name,
@@ -99,6 +100,13 @@ def _problem(image_HW: NDArray[Any]) -> tuple[str, str] | None:
     if image_HW.min() == image_HW.max():
         return "constant", f"every pixel is {image_HW.flat[0]}"
     return None
+
+
+def _lies_in(mark: Mark, bands: list[Band], shape_HW: tuple[int, ...]) -> bool:
+    """The letters and the scale of a data bar are part of it."""
+    y, x = (mark.box[0] + mark.box[2]) / 2, (mark.box[1] + mark.box[3]) / 2
+    inner = [band.window((shape_HW[0], shape_HW[1])) for band in bands]
+    return not all(top <= y < bottom and left <= x < right for top, left, bottom, right in inner)
 
 
 def _without(image_HW: NDArray[Any], bands: list[Band]) -> NDArray[Any]:

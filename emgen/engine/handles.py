@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Micrographs:
-    """The stack as it was read: ``artifact`` holds hashes and sizes, ``images`` reads pixels on demand."""
+    """The stack as it was read: ``artifact`` holds hashes and sizes, ``images`` reads pixels on demand.
+
+    ``examination``: what the data doctor found in it, ``None`` where it was not asked.
+    """
 
     artifact: Artifact
     images: MicrographSet
+    examination: Artifact | None = None
 
     @property
     def infos(self) -> list[dict[str, Any]]:

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 STEPS = (
     "micrographs",
+    "examination",
     "rough_segmenter",
     "split",
+    "leaks",
     "mask_sampler",
     "morphology_gan",
     "masks",
@@ -33,8 +35,9 @@ CHECKPOINTS_BYTES = 500 * 2**20
 
 def expected_steps(spec: Spec) -> tuple[str, ...]:
     """``STEPS`` without what the spec switches off."""
-    unchecked = spec.gate.mode == "off"
-    return tuple(label for label in STEPS if not (unchecked and label.startswith(("gate ", "fidelity "))))
+    left_out = ("gate ", "fidelity ") if spec.gate.mode == "off" else ()
+    left_out += ("examination", "leaks") if spec.data.doctor == "off" else ()
+    return tuple(label for label in STEPS if not label.startswith(left_out))
 
 
 def check_plan(spec: Spec, host: Host) -> None:

@@ -11,6 +11,7 @@ from emgen.data import Window
 from emgen.engine import (
     steps_bring,
     steps_data,
+    steps_doctor,
     steps_evidence,
     steps_gate,
     steps_mix,
@@ -37,13 +38,16 @@ class Run:
         self.start_from = start_from
 
     def read(self) -> Micrographs:
-        return steps_data.read(self.bench)
+        """The stack, and what the data doctor finds in it."""
+        return steps_doctor.examined(self.bench, steps_data.read(self.bench))
 
     def segment_roughly(self, micrographs: Micrographs) -> RoughLabels:
         return steps_data.segment_roughly(self.bench, micrographs)
 
     def split(self, micrographs: Micrographs, rough: RoughLabels) -> Parts:
-        return steps_split.split(self.bench, micrographs, rough)
+        parts = steps_split.split(self.bench, micrographs, rough)
+        steps_doctor.check_leaks(self.bench, micrographs, parts)
+        return parts
 
     def fit_sampler(self, parts: Parts, *, label: str = "mask_sampler") -> Artifact:
         return steps_train.fit_sampler(self.bench, parts.subset1_labels, label=label)

@@ -60,7 +60,7 @@ def split(bench: Bench, micrographs: Micrographs, rough: RoughLabels, *, label: 
 
 def data_settings(bench: Bench) -> dict[str, Any]:
     """Without what the micrographs' own key already holds."""
-    settings: dict[str, Any] = bench.spec.data.model_dump(mode="json", exclude={"pixel_size_nm"})
+    settings: dict[str, Any] = bench.spec.data.model_dump(mode="json", exclude={"pixel_size_nm", "doctor"})
     return settings
 
 

@@ -55,6 +55,11 @@ class DataSpec(Part):
         True,
         description="compare rough masks and image: are the particles bright or dark, as the modality says?",
     )
+    doctor: Literal["warn", "strict", "off"] = Field(
+        "warn",
+        description="examine the stack first (duplicates, data bars, clipped or odd micrographs); warn: say so in the "
+        "report; strict: stop on a warning",
+    )
 
 
 class SplitSpec(Part):
