@@ -36,8 +36,8 @@ _PERSONS = np.array([[-0.32, -1.15], [1.15, -0.32], [-1.15, 0.32], [0.32, 1.15]]
 """Habits in standard deviations (faintness, size) of four persons, uncorrelated and spread as a normal population is:
 drawn ones would make the fit depend on who happened to be drawn."""
 
-_OUTLINES = 300
-"""So many particles at least, each outlined by each person: fewer are labelled more than once."""
+_AT_LEAST, _AT_MOST = 300, 600
+"""Particles that each person outlines; where there are fewer, all are labelled more than once."""
 
 
 class Labelled(Protocol):
@@ -94,7 +94,7 @@ def calibration(
     """
     from scipy.optimize import least_squares
 
-    scenes = [read_scene(phantom.label_HW, phantom.image_HW) for phantom in phantoms]
+    scenes = _enough([read_scene(phantom.label_HW, phantom.image_HW) for phantom in phantoms], seed)
     first = _first_guess(scenes, start or Annotator())
     aim = _fitted(targets)
 
@@ -102,8 +102,17 @@ def calibration(
         missed_by: NDArray[np.float64] = _fitted(_between(_labels(scenes, _moved(first, x_3), seed))) - aim
         return missed_by / _TOLERANCE
 
-    found = least_squares(residuals, _at(first, first), bounds=_bounds(first), diff_step=_STEP / _ORIGIN, max_nfev=8)
+    found = least_squares(
+        residuals, _at(first, first), bounds=_bounds(first), diff_step=_STEP / _ORIGIN, max_nfev=8, xtol=2e-3, ftol=0.02
+    )
     return _described(scenes, _moved(first, found.x), seed, targets)
+
+
+def _enough(scenes: Sequence[Scene], seed: int) -> list[Scene]:
+    """Micrographs drawn at random until they hold ``_AT_MOST`` particles: more would only cost time."""
+    order = np.random.default_rng(seed).permutation(len(scenes))
+    held = np.cumsum([len(scenes[index].outlines) for index in order])
+    return [scenes[index] for index in order[: int(np.searchsorted(held, _AT_MOST)) + 1]]
 
 
 def _fitted(agreed: Agreement) -> NDArray[np.float64]:
@@ -138,7 +147,7 @@ def _first_guess(scenes: Sequence[Scene], start: Annotator) -> Annotator:
 def _labels(scenes: Sequence[Scene], annotator: Annotator, seed: int) -> list[list[LabelArray]]:
     """Of each scene, the label of each person."""
     persons = [annotator.with_habits(*habits) for habits in _PERSONS]
-    rounds = int(np.ceil(_OUTLINES / sum(len(scene.outlines) for scene in scenes)))
+    rounds = int(np.ceil(_AT_LEAST / sum(len(scene.outlines) for scene in scenes)))
     return [
         [draw_labels(scene, np.random.default_rng([seed, again, n, p]), person) for p, person in enumerate(persons)]
         for again in range(rounds)
