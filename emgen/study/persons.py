@@ -76,7 +76,7 @@ def simulate(run: Run, micrographs: Micrographs, truth: LabelOf) -> Artifact:
             kind="labels",
             slot="hand_labels",
             maker=core_maker(1, *SIMULATED_BY),
-            input_keys={"micrographs": micrographs.artifact.key, "truth": _digest(truth, len(micrographs))},
+            input_keys={"micrographs": micrographs.artifact.key, "truth": digest_of(truth, len(micrographs))},
             inputs=[micrographs.artifact],
             seed_name="hand_labels",
             produce=produce,
@@ -93,7 +93,7 @@ def _from_folder(run: Run, micrographs: Micrographs, folder: str | None, field: 
     return lambda index: labels.read(names[index], shapes[index])
 
 
-def _digest(truth: LabelOf, count: int) -> str:
+def digest_of(truth: LabelOf, count: int) -> str:
     import hashlib
 
     digest = hashlib.sha256()

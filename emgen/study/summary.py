@@ -185,9 +185,12 @@ def sentence(own: Comparison) -> str:
 
 def title_of(name: str) -> str:
     extra = {"steps_to_95": "steps to 95 %", "diameter_bias": "Δ mean diameter", "mean_diameter": "mean diameter, px"}
+    if name.startswith("rough_"):
+        return f"rough masks: {title_of(name.removeprefix('rough_'))}"
     return MEASURES[name].title if name in MEASURES else extra.get(name, name.replace("_", " "))
 
 
 def _is_share(name: str) -> bool:
+    name = name.removeprefix("rough_")
     measure: Measure | None = MEASURES.get(name)
-    return measure.percent if measure else name in ("diameter_bias", "rough_miou", "iou_particle")
+    return measure.percent if measure else name in ("diameter_bias", "iou_particle")

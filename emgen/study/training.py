@@ -26,12 +26,13 @@ def trained_outcome(
     arm: str,
     snapshots: int,
     notes: Iterable[str] = (),
+    extra: Mapping[str, float] | None = None,
 ) -> Outcome:
     """Trains the spec's downstream task and scores it, at the end and on the way."""
     model = run.train_downstream(images, labels, label=f"trained: {arm}", snapshots=snapshots)
     final = evaluate_model(run, model, unseen, label=arm)
     curves = {**loss_curves(model), **score_curves(run, model, unseen, arm, final)}
-    return outcome_of(final, unseen, curves=curves, notes=notes)
+    return outcome_of(final, unseen, curves=curves, notes=notes, extra=extra)
 
 
 def outcome_of(
