@@ -57,6 +57,7 @@ def lessons(
     side: int,
     sizes: Sizes,
     contrast: tuple[float, float],
+    flatness: tuple[float, float],
     context: Context,
 ) -> tuple[FloatArray, LabelArray]:
     """(count, side, side) images and instances: drawn particles, and those found before where there are such.
@@ -70,18 +71,22 @@ def lessons(
         which = number % len(image_HWs)
         image_HW, known_HW = _cut(image_HWs[which], found_HWs[which] if found_HWs else None, side, rng)
         label_HW = without(label_HW, np.unique(label_HW[known_HW > 0]))
-        images.append(draw(image_HW, label_HW, contrast, rng))
+        images.append(draw(image_HW, label_HW, contrast, flatness, rng))
         labels.append(np.where(label_HW > 0, label_HW + known_HW.max(), known_HW))
     return np.stack(images), np.stack(labels).astype(np.int32)
 
 
 def draw(
-    image_HW: FloatArray, label_HW: LabelArray, contrast: tuple[float, float], rng: np.random.Generator
+    image_HW: FloatArray,
+    label_HW: LabelArray,
+    contrast: tuple[float, float],
+    flatness: tuple[float, float],
+    rng: np.random.Generator,
 ) -> FloatArray:
     """The image with a bright particle on each instance.
 
-    ``contrast``: range, log-uniform, in units of the structure at a particle's size in this image. Profiles lie between
-    a disc's and a sphere's, edges are as soft as a probe of 0.4 to 1.1 px makes them.
+    ``contrast``: range, log-uniform, in units of the structure at a particle's size in this image. ``flatness``: range
+    of the profiles, 0 a sphere's, 1 a disc's. Edges are as soft as a probe of 0.4 to 1.1 px makes them.
     """
     count = int(label_HW.max(initial=0))
     if not count:
@@ -90,7 +95,7 @@ def draw(
     thickness = np.clip(np.sqrt(4 / np.pi * area) / _TYPICAL, 0.4, 2.0) ** rng.uniform(0, 1)
     peak = strength(image_HW) * np.exp(rng.uniform(*np.log(contrast), count)) * thickness
     height = dome(label_HW, count)
-    flat = rng.uniform(0, 1)
+    flat = rng.uniform(*flatness)
     profile = np.where(label_HW > 0, flat + (1 - flat) * np.sqrt(np.clip(height * (2 - height), 0, 1)), 0)
     added = ndimage.gaussian_filter(profile * np.append(0.0, peak)[label_HW], rng.uniform(0.4, 1.1))
     return np.clip(image_HW + added, 0, 1).astype(np.float32)

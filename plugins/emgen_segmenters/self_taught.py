@@ -25,6 +25,7 @@ from emgen.data.tiling import predict_tiled
 from emgen.errors import ModelError
 from emgen.multiscale import Rung, ladder, look, merge, segment_at_best_scale
 from emgen.particles import equivalent_diameters, typical_diameter
+from emgen.particles.profile import EdgeProfile, corrected, edge_profile
 from emgen.stages import Context, FloatArray, LabelArray, Stack
 from emgen_npssegnet.config import NPsSegNetConfig
 from emgen_npssegnet.task import NPsSegNet
@@ -38,6 +39,8 @@ _FEW = 5
 """Sure particles below which a micrograph says too little about its scale."""
 _FACTORS = (1 / 16, 4.0)
 _GENTLER = 0.7
+_FLATNESS = 0.2
+Lessons = tuple[FloatArray, LabelArray]
 _STATE, _DONE = "self_taught.json", "done"
 _AUGMENT = ("flip", "rotate90", "gauss-noise", "contrast")
 
@@ -93,13 +96,16 @@ class SelfTaught:
 
     def _passes(self, school: School, images: list[FloatArray]) -> NPsSegNet:
         """First on drawn particles alone, then on those found as well."""
-        net, found, sizes = school.learn(images, None, Sizes()), None, Sizes()
+        net, sizes = school.learn(images, None, Sizes()), Sizes()
         for _ in range(1, self.config.passes):
             self._nets["segmenter"] = net
             rungs = [look(self._probability("segmenter"), image, 1.0) for image in images]
             found = [without(rung.label_HW, 1 + np.flatnonzero(~self._sure(rung))) for rung in rungs]
+            profile = edge_profile(zip(images, found, strict=True))
+            if profile is not None:
+                found = [corrected(label_HW, profile.ratio) for label_HW in found]
             sizes = Sizes.of(found, sizes)
-            net = school.learn(images, found, sizes)
+            net = school.learn(images, found, sizes, _around(profile))
         return net
 
     def _seen(self, image_HW: Any) -> FloatArray:
@@ -142,17 +148,32 @@ class School:
         self.config, self.context, self.folder = config, context, folder
         self._done: list[Path] = []
 
-    def learn(self, images: list[FloatArray], found: list[LabelArray] | None, sizes: Sizes) -> NPsSegNet:
+    def learn(
+        self,
+        images: list[FloatArray],
+        found: list[LabelArray] | None,
+        sizes: Sizes,
+        flatness: tuple[float, float] = (0.0, 1.0),
+    ) -> NPsSegNet:
         """The network after the next training, on lessons made of the images."""
         number, folder = len(self._done), self.folder / f"training-{len(self._done)}"
         if not (folder / _DONE).exists():
-            self._train(number, folder, images, found, sizes)
+            self._train(number, folder, lambda context: self._lessons(images, found, sizes, flatness, context))
         self._done.append(folder)
         return _network(self.config, self.context, folder)
 
-    def _train(
-        self, number: int, folder: Path, images: list[FloatArray], found: list[LabelArray] | None, sizes: Sizes
-    ) -> None:
+    def _lessons(
+        self,
+        images: list[FloatArray],
+        found: list[LabelArray] | None,
+        sizes: Sizes,
+        flatness: tuple[float, float],
+        context: Context,
+    ) -> Lessons:
+        c = self.config
+        return lessons(images, found, c.images, c.crop, sizes, c.contrast, flatness, context)
+
+    def _train(self, number: int, folder: Path, make: Callable[[Context], Lessons]) -> None:
         c, before = self.config, number * self.config.steps
         scratch = self.folder / f"training-{number}.checkpoint"
         scratch.mkdir(parents=True, exist_ok=True)
@@ -164,11 +185,18 @@ class School:
             log=lambda step, values: self.context.log(before + step, values),
             start_from=self._done[-1] if self._done else None,
         )
-        image_NHW, label_NHW = lessons(images, found, c.images, c.crop, sizes, c.contrast, context)
+        image_NHW, label_NHW = make(context)
         net = NPsSegNet(_training(c, further=bool(self._done)), context)
         net.fit(image_NHW, label_NHW, context)
         net.save(folder)
         (folder / _DONE).touch()
+
+
+def _around(profile: EdgeProfile | None) -> tuple[float, float]:
+    """Flatness of the particles drawn next: about that of those found."""
+    if profile is None:
+        return 0.0, 1.0
+    return max(0.0, profile.flatness - _FLATNESS), min(1.0, profile.flatness + _FLATNESS)
 
 
 def _training(config: SelfTaughtConfig, *, further: bool = False) -> NPsSegNetConfig:
