@@ -55,7 +55,8 @@ def fit_of(label_HW: LabelArray, image_HW: NDArray[Any]) -> Fit:
     flat = _flat(image, diameter * factor)
     surface = _surface(mask, flat)
     score = float(surface[0, 0])
-    shift, best = _nearby_best(surface * np.sign(score or 1.0), max(3, round(diameter * factor)))
+    # Whichever sign: one that lies between the particles has the wrong one.
+    shift, best = _nearby_best(np.abs(surface), max(3, round(diameter * factor)))
     return Fit(
         score=score,
         turned=_turned(mask, flat),
@@ -68,10 +69,10 @@ def fit_of(label_HW: LabelArray, image_HW: NDArray[Any]) -> Fit:
 
 
 def _flat(image_HW: FloatArray, diameter: float) -> FloatArray:
-    """Without what changes over several particles, and with outliers held in."""
+    """Only what is about as wide as a particle, with outliers held in."""
     from scipy import ndimage
 
-    flat = image_HW - ndimage.gaussian_filter(image_HW, 1.5 * diameter)
+    flat = ndimage.gaussian_filter(image_HW, 0.12 * diameter) - ndimage.gaussian_filter(image_HW, 0.5 * diameter)
     flat /= flat.std() + 1e-9
     clipped: FloatArray = np.clip(flat, -4, 4).astype(np.float32)
     return clipped

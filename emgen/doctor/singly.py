@@ -14,7 +14,7 @@ from emgen.stages import Polarity
 EMPTY_REACH, EMPTY_EXTREME = 3.5, 7.5
 """Blobs of pure noise reach about 3 standard deviations in their tails, and seldom more than 7 anywhere."""
 CLIPPED, MUCH_CLIPPED = 0.002, 0.02
-"""Share of the pixels in flat areas at the particles' end of the range."""
+"""Share of the pixels with the extreme value at the particles' end of the range; particles cover some per cent."""
 CUT_OFF, MUCH_CUT_OFF = 0.3, 0.7
 """Share of the pixels in flat areas at the background's end: vacuum is often cut off on purpose."""
 FEW_LEVELS = 24
@@ -103,7 +103,7 @@ def _clipped(looks: Sequence[Look], polarity: Polarity | None) -> Iterator[Findi
         ("note", CUT_OFF, MUCH_CUT_OFF, False),
     )
     for severity, least, most, particles in steps:
-        share = _flat_share(polarity, particles)
+        share = _share_at_end(polarity, particles)
         yield from _together(
             [look for look in looks if least <= share(look) < most],
             lambda look, share=share: 100 * share(look),  # type: ignore[misc]
@@ -112,7 +112,7 @@ def _clipped(looks: Sequence[Look], polarity: Polarity | None) -> Iterator[Findi
             title="particles clipped at the end of the range"
             if particles
             else "background cut off at the end of the range",
-            unit="% of the pixels lie in flat areas at the extreme value",
+            unit="% of the pixels have the extreme value" if particles else "% of the pixels, in flat areas of it",
             limit=f"from {100 * least:g} %",
             sureness="high" if polarity else "medium",
             way_out="Export with a wider display range, or the raw data of 16 or 32 bits; or leave it out."
@@ -121,11 +121,16 @@ def _clipped(looks: Sequence[Look], polarity: Polarity | None) -> Iterator[Findi
         )
 
 
-def _flat_share(polarity: Polarity | None, particles: bool) -> Callable[[Look], float]:
+def _share_at_end(polarity: Polarity | None, particles: bool) -> Callable[[Look], float]:
+    """Single pixels count where particles are, as noise breaks clipped areas up; of the background only flat areas."""
+
     def share(look: Look) -> float:
         assert look.levels is not None
         bright = polarity == "bright" if polarity else look.blobs is None or look.blobs.asymmetry >= 0
-        return look.levels.flat_white if bright == particles else look.levels.flat_black
+        white, black = (
+            (look.levels.white, look.levels.black) if particles else (look.levels.flat_white, look.levels.flat_black)
+        )
+        return white if bright == particles else black
 
     return share
 

@@ -18,8 +18,10 @@ SUBSETS = {
 }
 TITLES = {
     "micrographs": "Micrographs",
+    "examination": "Data doctor",
     "rough_segmenter": "Rough segmenter",
     "split": "Split",
+    "leaks": "Data doctor: the split",
     "mask_sampler": "Mask sampler",
     "morphology_gan": "Morphology GAN",
     "masks": "Sampled masks",
