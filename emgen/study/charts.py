@@ -40,13 +40,15 @@ def curves_chart(
 
 def dots_chart(groups: Mapping[str, Sequence[float]], xlabel: str, colour: Mapping[str, str]) -> str:
     """A row an arm: a dot a seed, a bar at their mean."""
-    shown = {name: [value for value in values if np.isfinite(value)] for name, values in groups.items()}
+    finite = {name: [value for value in values if np.isfinite(value)] for name, values in groups.items()}
+    shown = {name: values for name, values in finite.items() if values}
     with drawing(6.4, 0.6 + 0.36 * len(shown)) as (figure, axes):
         for row, (name, values) in enumerate(shown.items()):
             axes.plot(values, [row] * len(values), "o", color=colour[name], alpha=0.6, markersize=5)
-            if values:
-                axes.plot([np.mean(values)], [row], "|", color=colour[name], markersize=18, markeredgewidth=2.5)
-        axes.set(xlabel=xlabel, yticks=range(len(shown)), yticklabels=list(shown), ylim=(len(shown) - 0.5, -0.5))
+            axes.plot([np.mean(values)], [row], "|", color=colour[name], markersize=18, markeredgewidth=2.5)
+        axes.set(
+            xlabel=xlabel, yticks=range(len(shown)), yticklabels=list(shown), ylim=(max(len(shown), 1) - 0.5, -0.5)
+        )
         return as_svg(figure)
 
 

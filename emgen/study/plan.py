@@ -73,6 +73,7 @@ class Plan:
         """``changes``: of the spec. ``factors``: what else ``perform`` needs to know of this trial."""
         material = material or self.material(seed)
         factors = dict(factors or {})
+        changes = {"metrics": [], **(changes or {})}  # only the ablation scores generated images
         more = [f"{name}-{value}" for name, value in factors.items() if isinstance(value, int | float | str)]
         return Trial(
             study=self.study,

@@ -66,12 +66,8 @@ def trials(plan: Plan) -> list[Trial]:
             "study.source: the model to start from is missing. Give a model or run folder (--source), or under `study:` "
             "in the spec the changes that make the source's spec, e.g. source: {modality: haadf-stem, images: haadf/*.tif}."
         )
-    found = []
-    for arm in ARMS:
-        for seed in plan.seeds:
-            changes = {"data": {"polarity_check": False}} if arm == PLAIN else {}
-            found.append(plan.trial(arm, seed, changes=changes, factors={"source": _source(plan, seed)}))
-    return found
+    sources = {seed: _source(plan, seed) for seed in plan.seeds}
+    return [plan.trial(arm, seed, factors={"source": sources[seed]}) for arm in ARMS for seed in plan.seeds]
 
 
 def _source(plan: Plan, seed: int) -> Any:
@@ -99,6 +95,8 @@ def perform(place: Workplace) -> Outcome:
     if arm != OWN:
         segmenter = {"uses": "npssegnet", "model": _source_model(place), "polarity_flip": arm == FLIP}
         changes = {"rough_segmenter": segmenter}
+        if arm == PLAIN:  # what it finds may well have the other polarity, which is the point
+            changes["data"] = {"polarity_check": False}
     with place.run(changes) as run:
         unseen = bring_unseen(run, place.trial.material) if place.trial.material.unseen else None
         micrographs = run.read()
