@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from emgen.particles import border_labels, equivalent_diameters, match_objects
+from emgen.particles import border_labels, match_objects
 from emgen.stages import LabelArray
 
 MATCHING_IOU = 0.5
@@ -72,10 +73,13 @@ def mean_agreement(several: Iterable[Agreement]) -> Agreement:
     return Agreement(**{name: float(np.mean(values)) if values else float("nan") for name, values in known.items()})
 
 
-def inner_diameters(label_HW: LabelArray) -> np.ndarray:
+def inner_diameters(label_HW: LabelArray) -> NDArray[np.float64]:
     """Equivalent diameters in px of the instances that the image's edge does not cut."""
-    inner = np.where(np.isin(label_HW, border_labels(label_HW)), 0, label_HW)
-    return equivalent_diameters(inner.astype(np.int32))
+    areas = np.bincount(label_HW.ravel())
+    areas[0] = 0
+    areas[border_labels(label_HW)] = 0
+    diameters: NDArray[np.float64] = np.sqrt(4 / np.pi * areas[areas > 0])
+    return diameters
 
 
 def _diameter_difference(label_a_HW: LabelArray, label_b_HW: LabelArray) -> float:

@@ -36,7 +36,7 @@ _PERSONS = np.array([[-0.32, -1.15], [1.15, -0.32], [-1.15, 0.32], [0.32, 1.15]]
 """Habits in standard deviations (faintness, size) of four persons, uncorrelated and spread as a normal population is:
 drawn ones would make the fit depend on who happened to be drawn."""
 
-_AT_LEAST, _AT_MOST = 300, 600
+_AT_LEAST, _AT_MOST = 250, 600
 """Particles that each person outlines; where there are fewer, all are labelled more than once."""
 
 

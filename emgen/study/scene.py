@@ -15,7 +15,7 @@ from emgen.particles import equivalent_diameters, typical_diameter
 from emgen.stages import FloatArray, LabelArray
 
 Box = tuple[slice, slice]
-REACH = 0.6
+REACH = 0.35
 """Room around a particle, in its diameters: outlines are drawn that far off at most."""
 SMALLEST_AREA = 4
 """Pixels; nobody outlines less."""
@@ -149,7 +149,8 @@ def _contrast(
         return 0.0, 1.0, 1.0
     expected, residual_variance = _plane(image_HW[window], ring, inside)
     noise = float(noise_HW[window][ring].mean())
-    texture = max(residual_variance - noise, 0.0) + _QUANTUM**2 / 12
+    by_chance = 2 * noise * np.sqrt(2 / np.count_nonzero(ring))  # two standard errors of the variance of pure noise
+    texture = max(residual_variance - noise - by_chance, 0.0) + _QUANTUM**2 / 12
     return float(image_HW[window][inside].mean()) - expected, noise, texture
 
 
