@@ -66,8 +66,8 @@ def gather(bench: Bench, micrographs: Micrographs, parts: Parts, masks: RoughLab
 
     def produce(draft: Draft, context: Context) -> Mapping[str, Any]:
         images, labels = _cut(context, micrographs, masks, tiles)
-        measured = _measure(context, images, labels)
-        rows = [{**tile.to_dict(), **_about(label_HW)} for tile, label_HW in zip(tiles, labels, strict=True)]
+        measured = measure_tiles(context, images, labels)
+        rows = [{**tile.to_dict(), **about(label_HW)} for tile, label_HW in zip(tiles, labels, strict=True)]
         names = [field.name for field in fields(measured[0])]
         numbers = {f"{n}.{name}": getattr(one, name) for n, one in enumerate(measured) for name in names}
         packed = np.packbits(np.concatenate([label_HW.ravel() > 0 for label_HW in labels]))
@@ -110,7 +110,8 @@ def _cut(
     return images, labels
 
 
-def _measure(context: Context, images: Sequence[Any], labels: Sequence[Any]) -> list[Measured]:
+def measure_tiles(context: Context, images: Sequence[Any], labels: Sequence[Any]) -> list[Measured]:
+    """The fidelity check's measurements of each (H, W) image with its int32 instances."""
     from emgen.fidelity import Measured, measure, sizes_of
     from emgen.fidelity.check import areas_of
 
@@ -126,7 +127,8 @@ def _measure(context: Context, images: Sequence[Any], labels: Sequence[Any]) -> 
     return found
 
 
-def _about(label_HW: NDArray[Any]) -> dict[str, Any]:
+def about(label_HW: NDArray[Any]) -> dict[str, Any]:
+    """Numbers of pixels, particles and covered pixels, and the median diameter in px, of a tile."""
     from emgen.particles import typical_diameter
 
     diameter = float(typical_diameter(label_HW))
