@@ -31,6 +31,8 @@ REAL_CROPS = 64
 """Real crops that are checked against their rough masks, to compare with: enough for a rate within some per cent."""
 REAL = "fidelity of rough masks"
 """Label of that step."""
+LEAST_SOUND = 0.1
+"""Share of sound particles below which a generation is refused: bare background gives nearly as many by chance."""
 SUMMARY, DETAILS = "fidelity.json", "fidelity.jsonl"
 
 
@@ -44,14 +46,21 @@ def gate(bench: Bench, images: StackRef, labels: StackRef, parts: Parts, *, labe
     if REAL not in bench.record.steps and len(parts.subset1_images):
         _check_real(bench, parts)
     artifact = _perform(bench, images, labels, label, bench.spec.gate.mode)
+    scores = _on_record(bench, artifact, label)
+    if bench.spec.gate.mode == "report":
+        return Generation(images, labels, scores)
+    return Generation(artifact.stack("image"), artifact.stack("label"), scores)
+
+
+def _on_record(bench: Bench, artifact: Artifact, label: str) -> Mapping[str, float]:
+    """The rates, in the run's manifest too; what is alarming is told."""
     summary = artifact.read(SUMMARY)
     bench.record.update({"fidelity": {**bench.record.facts.get("fidelity", {}), label: summary["scores"]}})
     for text in summary["notes"]:
         bench.record.note(f"{label}: {text}")
         bench.progress.note(f"{label}: {text}")
-    if bench.spec.gate.mode == "report":
-        return Generation(images, labels, summary["scores"])
-    return Generation(artifact.stack("image"), artifact.stack("label"), summary["scores"])
+    scores: Mapping[str, float] = summary["scores"]
+    return scores
 
 
 def with_fidelity(scores: Scores, **generations: Generation) -> Scores:
@@ -59,13 +68,14 @@ def with_fidelity(scores: Scores, **generations: Generation) -> Scores:
     checked = {name: generation.fidelity for name, generation in generations.items() if generation.fidelity}
     merged: Scores = {name: dict(scores.get(name, {})) for name in dict.fromkeys([*scores, *checked])}
     for name, fidelity in checked.items():
-        merged[name]["label-fidelity"] = dict(fidelity)
+        merged[name]["label-fidelity"] = {score: fidelity[score] for score in ("pass_rate", "quarantined")}
     return merged
 
 
-def _check_real(bench: Bench, parts: Parts) -> Artifact:
+def _check_real(bench: Bench, parts: Parts) -> None:
     """The same check of real crops and their rough masks: what rate to expect where masks are only roughly right."""
-    return _perform(bench, parts.subset1_images, parts.subset1_labels, REAL, "report", most=REAL_CROPS)
+    artifact = _perform(bench, parts.subset1_images, parts.subset1_labels, REAL, "report", most=REAL_CROPS)
+    _on_record(bench, artifact, REAL)
 
 
 def _perform(
@@ -154,11 +164,13 @@ def _write(
     judged, thresholds = judge(stack, Limits(chance=settings["chance"], shift=settings["shift"]))
     chosen = _Chosen(labels, indices)
     sifted = sift(judged, chosen, settings["mode"], settings["tolerated"], settings["least_kept"])
+    summary = _summary(judged, sifted, settings) | {"thresholds": thresholds.to_dict()}
     if settings["mode"] != "report":
+        _require_particles(summary["counts"], sifted)
         _write_stacks(draft, images, labels, judged, sifted, settings["mode"])
     lines = [json.dumps(_line(indices[place], place in sifted.kept, one)) for place, one in enumerate(judged)]
     (draft.folder / DETAILS).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    write_json(draft.folder / SUMMARY, _summary(judged, sifted, settings) | {"thresholds": thresholds.to_dict()})
+    write_json(draft.folder / SUMMARY, summary)
 
 
 class _Chosen:
@@ -177,15 +189,19 @@ def _write_stacks(draft: Draft, images: Stack, labels: Stack, judged: list[Judge
     shape = (len(sifted.kept), *images.shape[1:])
     image_NHW = create_stack(draft.folder / "image", shape, np.float32)
     label_NHW = create_stack(draft.folder / "label", shape, np.int32)
-    particles = 0
     for place, index in enumerate(sifted.kept):
         image_NHW[place] = images[index]
-        label_NHW[place] = corrected = training_label(labels[index], judged[index], mode)
-        particles += int((corrected > 0).any())
-    if not particles:
+        label_NHW[place] = training_label(labels[index], judged[index], mode)
+
+
+def _require_particles(counts: Mapping[str, int], sifted: Sifted) -> None:
+    """Raises ``NoParticlesError`` where images and labels have nothing to do with each other."""
+    judged = counts["labelled"] - counts["unknown"]
+    if counts["sound"] < LEAST_SOUND * judged or not sifted.kept:
         raise NoParticlesError(
-            "not one image shows a particle that its label says, so that nothing can be learnt from them. Look at the "
-            "images in the report: too few steps of the GAN, or the wrong polarity? `gate.mode: report` lets all pass."
+            f"only {counts['sound']} of {judged} particles show where their labels say, so that nothing can be "
+            "learnt from these images. `gate.mode: report` lets all pass, and the report shows them: too few steps of "
+            "the GAN, or the wrong polarity?"
         )
 
 

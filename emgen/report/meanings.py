@@ -16,6 +16,12 @@ class Meaning:
 
 
 MEANINGS: Mapping[str, Meaning] = {
+    "pass_rate": Meaning(
+        "Particles that pass the gate",
+        "higher",
+        "Share of particles that the images show as their labels say, before the gate. 1: all.",
+    ),
+    "quarantined": Meaning("Images left out by the gate", "lower", "Share of images that nothing is trained on."),
     "fid": Meaning(
         "FID",
         "lower",

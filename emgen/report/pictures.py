@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-CONTOUR = (255, 176, 0)
+Colour = tuple[int, int, int]
+CONTOUR: Colour = (255, 176, 0)
 _SHOWN = 256
 """Pixels: larger images are made smaller for the page, smaller ones enlarged by a whole factor."""
 
@@ -34,6 +36,26 @@ def outlined(image_HW: NDArray[Any], label_HW: NDArray[Any]) -> str:
     factor = _factor(image_HW.shape)
     rgb = _rgb(_fit(_bytes(image_HW)))
     rgb[_rims(_resampled(np.asarray(label_HW), factor))] = CONTOUR
+    return _png(rgb)
+
+
+def marked(
+    image_HW: NDArray[Any],
+    label_HW: NDArray[Any],
+    colours: Mapping[int, Colour],
+    rings: Sequence[tuple[float, float, float, Colour]] = (),
+) -> str:
+    """The image with each instance's outline in its own colour, and rings (y, x, radius in px, colour)."""
+    factor = _factor(image_HW.shape)
+    rgb = _rgb(_fit(_bytes(image_HW)))
+    labels = _resampled(np.asarray(label_HW), factor)
+    rims = _rims(labels)
+    for label, colour in colours.items():
+        rgb[rims & (labels == label)] = colour
+    rows, columns = np.ogrid[: rgb.shape[0], : rgb.shape[1]]
+    for y, x, radius, colour in rings:
+        distance = np.hypot(rows - (y + 0.5) * factor, columns - (x + 0.5) * factor)
+        rgb[np.abs(distance - (radius + 1) * factor) < 0.8] = colour
     return _png(rgb)
 
 

@@ -12,6 +12,11 @@ from emgen.artifacts import MANIFEST
 from emgen.errors import OutputError
 from emgen.report import comparison, facts, gallery
 from emgen.report.charts import loss_chart, thinned
+from emgen.report.checkpoints import state_tables
+from emgen.report.doctor import findings_part
+from emgen.report.fidelity import fidelity_part
+from emgen.report.labelled import labelled_part
+from emgen.report.rounds import rounds_part
 from emgen.report.run import Missing, RunFolder
 from emgen.report.scores import score_table
 from emgen.report.sizes import size_distributions
@@ -63,11 +68,16 @@ def _parts(run: RunFolder) -> dict[str, Any]:
         "tiles": lambda: facts.tiles(run),
         "comparison": lambda: comparison.shown(run.comparison),
         "generations": lambda: gallery.generations(run),
+        "fidelity": lambda: fidelity_part(run),
         "rough": lambda: gallery.rough_masks(run),
         "held_out": lambda: gallery.held_out(run),
         "sizes": lambda: size_distributions(run),
         "losses": lambda: _losses(run),
+        "states": lambda: state_tables(run),
         "scores": lambda: score_table(run.scores),
+        "rounds": lambda: rounds_part(run),
+        "labelled": lambda: labelled_part(run),
+        "doctor": lambda: findings_part(run),
         "data": lambda: facts.data_table(run),
         "micrographs": lambda: facts.micrograph_table(run),
         "settings": lambda: facts.stage_settings(run),
