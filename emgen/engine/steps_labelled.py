@@ -60,13 +60,13 @@ def read_labelled(bench: Bench, parts: Parts, micrographs: Micrographs) -> Label
     assert spec is not None
     pairs = tuple(find_pairs(spec.images, spec.masks, bench.spec.base, bench.host))
     places = [_place(pair, parts, micrographs) for pair in pairs]
-    finder = bench.chosen("rough_segmenter")
+    finder, taught = bench.chosen("rough_segmenter"), bench.taught
     scale = {name: parts.artifact.facts[name] for name in ("working_diameter", "factors")}
 
     def produce(draft: Draft, context: Context) -> Mapping[str, Any]:
         from emgen.model import factor_by_rough_particles
 
-        segmenter, rows = bench.stage(finder, context), []
+        segmenter, rows = bench.rough_segmenter(context), []
         for pair, place in zip(pairs, places, strict=True):
             check_stop(context, f"stopped at {pair.image.name}")
             image_HW, label_HW = read_pair(pair, bench.host, bench.spec.modality)
@@ -83,8 +83,8 @@ def read_labelled(bench: Bench, parts: Parts, micrographs: Micrographs) -> Label
             maker=core_maker(1, "emgen.data", "emgen.model", "emgen.engine.steps_labelled"),
             settings={"finder": asdict(finder.maker), "finder_config": finder.key_settings, "scale": scale}
             | {"modality": bench.spec.modality, "places": [asdict(place) for place in places]},
-            input_keys={"files": [_digest(pair) for pair in pairs]},
-            inputs=[parts.artifact],
+            input_keys={"files": [_digest(pair) for pair in pairs], **({"lessons": taught.key} if taught else {})},
+            inputs=[parts.artifact, *([taught] if taught else [])],
             seed_name="segment_roughly",
             produce=produce,
         )
