@@ -18,6 +18,7 @@ from emgen.engine.launch import run_spec
 from emgen.errors import OutputError
 from emgen.host import Host, use_host
 from emgen.report import write_demo_table, write_report
+from emgen.report.text import number
 from emgen.testing import fakes
 
 
@@ -43,6 +44,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "data": {"crop": 64, "crops_per_micrograph": 6, "pixel_size_nm": 0.25},
         "virtual": {"images": 8},
         "metrics": ["mmd", "ssim", "psnr", "fake-metric"],
+        "checkpoints": {"candidates": 2, "probes": 8, "by": ["mmd"]},
     }
     host = Host.from_modules([fakes, emgen_metrics.plugin])
     with use_host(host):
@@ -127,6 +129,37 @@ def test_scores_stand_beside_their_meaning_in_plain_words(finished, html):
     assert "ssim_sd" not in text
     scores = json.loads((finished / "metrics.json").read_text())
     assert f"{scores['second_generation']['mmd']['mmd2']:#.3g}" in text
+
+
+def test_the_states_of_both_gans_stand_in_a_table_with_the_one_that_was_kept(finished, html):
+    section = html[html.index('id="checkpoints"') : html.index('id="data"')]
+    for slot in ("morphology_gan", "contrast_gan"):
+        table = json.loads(next((finished / "stages").glob(f"{slot}-*/checkpoints.json")).read_text())
+        assert f"Step {table['chosen']} was kept: {table['why']}." in section
+        for state in table["candidates"]:
+            assert f'<th scope="row" class="number">{state["step"]}</th>' in section
+    assert section.count('class="best">kept') == 2
+    assert "MMD²" in section
+    assert "Particles as labelled" in section
+    assert 'alt="The labels, example 1"' in section
+
+
+def test_a_score_stands_with_its_interval_noise_floor_and_verdict(finished, html):
+    """Crops of five micrographs, too few to know what micrographs differ by: no difference is asserted."""
+    found = json.loads((finished / "metrics.json").read_text())["second_generation"]["mmd"]
+    assert found["mmd2_low"] <= found["mmd2"] <= found["mmd2_high"]
+    assert found["verdict"] == "not distinguishable" or "takes 8 to tell" in found["verdict"]
+    assert f"noise floor {number(found['mmd2_floor'])}" in words(html)
+    assert f"({number(found['mmd2_low'])} … {number(found['mmd2_high'])})" in words(html)
+    assert "mmd2 low" not in words(html)
+
+
+def test_every_crop_of_a_run_knows_its_micrograph(finished):
+    split = json.loads(next((finished / "stages").glob("split-*/split.json")).read_text())
+    for subset, sources in split["sources"].items():
+        assert len(sources) == split["crops"][subset]
+        assert set(sources) <= set(range(5))
+    assert sources == sorted(sources)
 
 
 def test_data_are_told_as_in_table_s1(finished, html):
