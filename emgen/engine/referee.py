@@ -48,7 +48,11 @@ class Referee:
             rows[step] = self._judged(step, folder)
             self._write(rows)
         seen = [_candidate(row) for known, row in sorted(rows.items()) if known <= step]
-        return len(seen) < self.spec.candidates and may_end(seen, self._criteria, self.spec.patience)
+        ends = len(seen) < self.spec.candidates and may_end(seen, self._criteria, self.spec.patience)
+        if ends:
+            best = rank(seen, self._criteria).chosen
+            self.panel.bench.progress.note(f"training ends at step {step}: no better than step {best} for some states")
+        return ends
 
     def settle(self, folder: Path) -> bool:
         """Fills ``folder`` with the state chosen; false where none was ever offered."""
