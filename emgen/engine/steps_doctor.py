@@ -13,6 +13,7 @@ from emgen.doctor import Finding, Source, examine
 from emgen.doctor.leaks import find_leaks, on_leaks
 from emgen.doctor.near import Overlap
 from emgen.doctor.text import one_line
+from emgen.doctor.tokens import named, token
 from emgen.engine.bench import Bench, Step
 from emgen.engine.cache import Draft
 from emgen.engine.handles import Micrographs, Parts
@@ -32,8 +33,8 @@ def examined(bench: Bench, micrographs: Micrographs, *, label: str = "examinatio
     """
     if bench.spec.data.doctor == "off":
         return micrographs
-    names = micrographs.names
-    sources = [Source(name, Path(name), partial(micrographs.images.raw, index)) for index, name in enumerate(names)]
+    reads = [partial(micrographs.images.raw, index) for index in range(len(micrographs))]
+    sources = [Source(token(index), Path(token(index)), read) for index, read in enumerate(reads)]
 
     def produce(draft: Draft, context: Context) -> Mapping[str, Any]:
         context.plan(len(sources))
@@ -52,15 +53,13 @@ def examined(bench: Bench, micrographs: Micrographs, *, label: str = "examinatio
             kind="findings",
             slot=SLOT,
             maker=core_maker(1, "emgen.data", "emgen.doctor", "emgen.engine.steps_doctor"),
-            settings={"polarity": bench.polarity, "names": names},  # the findings name the micrographs
+            settings={"polarity": bench.polarity},
             input_keys={"micrographs": micrographs.artifact.key},
             inputs=[micrographs.artifact],
             produce=produce,
         )
     )
-    findings = _findings(artifact)
-    _tell(bench, findings)
-    _refuse(bench, findings, len(micrographs))
+    _tell(bench, label, _findings(artifact, micrographs), len(micrographs))
     return replace(micrographs, examination=artifact)
 
 
@@ -73,7 +72,7 @@ def check_leaks(bench: Bench, micrographs: Micrographs, parts: Parts, *, label: 
     def produce(draft: Draft, context: Context) -> Mapping[str, Any]:
         overlaps = [_overlap(values) for values in examination.read(FILE)["overlaps"]]
         leaks = find_leaks(overlaps, parts.plan, micrographs.shapes_HW)
-        found = [finding.to_dict() for finding in on_leaks(leaks, micrographs.names)]
+        found = [finding.to_dict() for finding in on_leaks(leaks, [token(index) for index in range(len(micrographs))])]
         write_json(draft.folder / FILE, {"findings": found})
         return {}
 
@@ -88,14 +87,13 @@ def check_leaks(bench: Bench, micrographs: Micrographs, parts: Parts, *, label: 
             produce=produce,
         )
     )
-    findings = _findings(artifact)
-    _tell(bench, findings)
-    _refuse(bench, findings, len(micrographs))
+    _tell(bench, label, _findings(artifact, micrographs), len(micrographs))
     return artifact
 
 
-def _findings(artifact: Artifact) -> list[Finding]:
-    return [Finding(**values) for values in artifact.read(FILE)["findings"]]
+def _findings(artifact: Artifact, micrographs: Micrographs) -> list[Finding]:
+    """What is stored knows micrographs by their place; here they get their names."""
+    return [Finding(**values) for values in named(artifact.read(FILE)["findings"], micrographs.names)]
 
 
 def _overlap(values: Mapping[str, Any]) -> Overlap:
@@ -103,13 +101,16 @@ def _overlap(values: Mapping[str, Any]) -> Overlap:
     return Overlap(**{**values, **pairs})
 
 
-def _tell(bench: Bench, findings: Sequence[Finding]) -> None:
-    """Each once, also where a run reads its stack twice."""
+def _tell(bench: Bench, label: str, findings: Sequence[Finding], count: int) -> None:
+    """All into the record; what needs attention into its notes, once, also where a run reads its stack twice."""
+    told = {**bench.record.facts.get("doctor", {}), label: [found.to_dict() for found in findings]}
+    bench.record.update({"doctor": told})
     known = bench.record.facts.get("notes", [])
     for found in findings:
         if found.severity != "note" and one_line(found) not in known:
             bench.record.note(one_line(found))
             bench.progress.note(f"{found.severity}: {one_line(found)}")
+    _refuse(bench, findings, count)
 
 
 def _refuse(bench: Bench, findings: Sequence[Finding], count: int) -> None:

@@ -8,17 +8,14 @@ from typing import Any
 from emgen.doctor.findings import ORDER, some
 from emgen.report.run import Missing, RunFolder
 
-FILE = "findings.json"
-
 
 def findings_part(run: RunFolder) -> list[dict[str, Any]]:
     """Findings on the stack and on its split, the worst first. Raises ``Missing`` where the stack was not examined."""
-    steps = [step for step in run.steps if step.slot == "doctor"]
-    if not steps:
+    told = run.manifest.get("doctor")
+    if told is None:
         off = run.spec.get("data", {}).get("doctor") == "off"
         raise Missing("data.doctor is off" if off else "the stack has not been examined yet")
-    found = [entry for step in steps for entry in step.artifact.read(FILE)["findings"]]
-    shown = [_shown(entry) for entry in found]
+    shown = [_shown(entry) for findings in told.values() for entry in findings]
     return sorted(shown, key=lambda entry: ORDER.index(entry["severity"]))
 
 

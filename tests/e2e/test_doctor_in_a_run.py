@@ -48,9 +48,8 @@ def labels(manifest: dict[str, Any]) -> list[str]:
     return [step["label"] for step in manifest["steps"]]
 
 
-def findings(out: Path, manifest: dict[str, Any], label: str) -> list[dict[str, Any]]:
-    (folder,) = [step["folder"] for step in manifest["steps"] if step["label"] == label]
-    found: list[dict[str, Any]] = json.loads((out / folder / "findings.json").read_text())["findings"]
+def findings(manifest: dict[str, Any], label: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = manifest["doctor"][label]
     return found
 
 
@@ -58,13 +57,13 @@ def test_a_clean_stack_is_examined_and_nothing_is_said(read: Read, tmp_path: Pat
     manifest = read()
     assert labels(manifest) == ["micrographs", "examination", "rough_segmenter", "split", "leaks"]
     assert manifest.get("notes", []) == []
-    assert findings(tmp_path / "run", manifest, "leaks") == []
+    assert findings(manifest, "leaks") == []
 
 
 def test_what_is_found_stands_in_the_notes_and_in_an_artifact(read: Read, images: Path, tmp_path: Path) -> None:
     np.save(images / "copy.npy", disc_image(1)[::-1])
     manifest = read()
-    (found, *_) = findings(tmp_path / "run", manifest, "examination")
+    (found, *_) = findings(manifest, "examination")
     assert (found["check"], found["names"]) == ("duplicate", ["copy", "image1"])
     assert any("the same image more than once (copy, image1)" in note for note in manifest["notes"])
 
@@ -75,7 +74,7 @@ def test_a_place_held_out_in_one_micrograph_and_trained_on_in_another_is_a_leak(
     for name in ("image0", "image1", "image2"):
         np.save(images / f"{name}_copy.npy", np.load(images / f"{name}.npy")[:, ::-1])
     manifest = read(split={"by": "micrograph", "held_out": 0.2, "subset1": 0.3})
-    (leak,) = findings(tmp_path / "run", manifest, "leaks")
+    (leak,) = findings(manifest, "leaks")
     assert leak["check"] == "leak"
     assert "100 % in subset" in leak["measured"]
     assert any("held out in one micrograph and trained on in another" in note for note in manifest["notes"])

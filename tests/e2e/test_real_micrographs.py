@@ -13,6 +13,7 @@ import tifffile
 from click.testing import CliRunner
 from PIL import Image
 
+from emgen.api import doctor
 from emgen.cli import main
 from emgen.data import MicrographSet, expand_images
 from emgen.host import load_host
@@ -60,3 +61,28 @@ def test_the_shipped_weights_segment_a_micrograph_into_a_mask_and_labels_of_its_
     assert record["particles"] == labels.max() == len(pd.read_csv(tmp_path / "particles.csv"))
     assert record["particles"] > 0
     assert record["pixel_size_nm"] is None
+
+
+def test_the_doctor_finds_that_tiles_of_the_heating_series_overlap() -> None:
+    """Two recordings of one place differ in noise; some tiles of this set are turned."""
+    diagnosis = doctor(real("msaem/images"), modality="bf-tem")
+    assert [finding.check for finding in diagnosis.findings] == ["overlap"]
+    (overlap,) = diagnosis.findings
+    pairs = {frozenset(pair["names"]): pair["share"] for pair in overlap.values["pairs"]}
+    assert len(pairs) >= 13
+    assert pairs[frozenset(("test_3", "test_4"))] == pytest.approx(0.77, abs=0.03)
+    assert frozenset(("test_18", "test_6")) in pairs  # turned by a quarter
+
+
+def test_the_doctor_takes_no_two_distinct_micrographs_of_catalysts_for_the_same_place() -> None:
+    """All but two, whose fields of view do overlap: the same agglomerates lie in both, correlation 0.96."""
+    diagnosis = doctor(real("catalysts/haadf"), modality="haadf-stem")
+    attention = [finding for finding in diagnosis.findings if finding.severity != "note"]
+    assert [(finding.check, finding.names) for finding in attention] == [("overlap", ("PtW1", "PtW2"))]
+    assert "mixed-polarity" not in {finding.check for finding in diagnosis.findings}
+
+
+def test_the_doctor_knows_bright_field_among_dark_field() -> None:
+    files = sorted(real("catalysts/haadf").iterdir())[:5] + sorted(real("catalysts/bf").iterdir())
+    found = {finding.check: finding.names for finding in doctor(files).findings}
+    assert found["mixed-polarity"] == ("PtC1", "PtC2")
