@@ -66,12 +66,15 @@ def _row(state: Mapping[str, Any], criteria: list[Mapping[str, Any]]) -> StateRo
 
 
 def _cell(measured: Mapping[str, Any], *, share: bool) -> tuple[str, str]:
-    shown = (lambda value: f"{100 * value:.1f} %") if share else number
-    if measured["low"] is None:
-        return shown(measured["value"]), ""
-    # A share cannot be above 1, though the interval around it is symmetric.
-    high = min(measured["high"], 1.0) if share else measured["high"]
-    return shown(measured["value"]), f"{shown(measured['low'])} … {shown(high)}"
+    value, low, high = (measured[name] for name in ("value", "low", "high"))
+    if low is None:
+        return _shown(value, share), ""
+    return _shown(value, share), f"{_shown(low, share)} … {_shown(high, share)}"
+
+
+def _shown(value: float, share: bool) -> str:
+    """A share as a percentage, never above 100, though the interval around it is symmetric."""
+    return f"{100 * min(value, 1):.1f} %" if share else number(value)
 
 
 def _remark(step: Step, table: Mapping[str, Any]) -> str:
