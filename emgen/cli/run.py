@@ -47,11 +47,18 @@ def _title(spec: Path) -> str:
 
 
 def _tell(result: RunResult) -> None:
+    from emgen.artifacts import read_json
     from emgen.report.scores import lines
 
     for generation, metrics in result.scores.items():
         values = [f"{name} {value}" for scores in metrics.values() for name, value, _ in lines(scores)]
         click.echo(f"{generation.replace('_', ' ')}: {', '.join(values)}")
+    if (ledger := result.folder / "rounds.json").is_file():
+        told = read_json(ledger)
+        end = f"; {told['stopped']}" if told["stopped"] else ""
+        click.echo(
+            f"rounds: {told['made']} of {told['wanted']} made, the model is that of round {told['accepted']}{end}"
+        )
     click.echo(f"model:  {result.model}")
     if result.report:
         click.echo(f"report: {result.report}")

@@ -37,25 +37,27 @@ def measure_gain(run: Run, outcome: Outcome) -> None:
     """
     bench, spec = run.bench, run.bench.spec.labelled
     if spec is None:
+        (bench.folder / FILE).unlink(missing_ok=True)  # of a run of this folder with other settings
         return
     labelled = read_labelled(bench, outcome.parts, outcome.micrographs)
     guard = bench.spec.split.guard
     folds = folds_of(labelled.windows, labelled.factors, spec.folds, guard, bench.spec.seed)
     document = _about(labelled, len(folds))
     if folds:
-        without = run.train_downstream(outcome.second.images, outcome.second.labels, label=WITHOUT)
-        models = [_train(run, outcome, fold, number) for number, fold in enumerate(folds, start=1)]
+        without = _train(run, outcome, (), WITHOUT, "training_set without labels")
+        names = [(f"downstream_task fold {n}", f"training_set fold {n}") for n in range(1, len(folds) + 1)]
+        models = [_train(run, outcome, fold.train, *pair) for fold, pair in zip(folds, names, strict=True)]
         scored = _compare(bench, labelled, folds, without, models)
         document |= scored.read(FILE) | {"cost_s": _seconds([without, *models, scored])}
     write_json(bench.folder / FILE, document)
     bench.record.update({"labelled": {name: document[name] for name in ("micrographs", "particles", "folds")}})
 
 
-def _train(run: Run, outcome: Outcome, fold: Fold, number: int) -> Artifact:
-    """With the labels of this fold's training windows only."""
-    how = outcome.second, outcome.parts, outcome.micrographs, fold.train
-    training = run.training_set(*how, label=f"training_set fold {number}")
-    return run.train_downstream(training.images, training.labels, label=f"downstream_task fold {number}")
+def _train(run: Run, outcome: Outcome, windows: Sequence[Window], label: str, training_label: str) -> Artifact:
+    """With the labels of these windows only."""
+    how = outcome.second, outcome.parts, outcome.micrographs, windows
+    training = run.training_set(*how, label=training_label)
+    return run.train_downstream(training.images, training.labels, label=label)
 
 
 def _about(labelled: Labelled, folds: int) -> dict[str, Any]:

@@ -54,8 +54,12 @@ def check_plan(spec: Spec, host: Host) -> None:
 
 
 def needed_bytes(spec: Spec) -> int:
-    """A generous guess of what a run writes besides the micrographs: five virtual stacks, and the checkpoints."""
-    return 5 * spec.virtual.images * spec.data.crop**2 * 4 + CHECKPOINTS_BYTES
+    """A generous guess of what a run writes besides the micrographs: five virtual stacks a round, and the checkpoints.
+
+    With labelled micrographs a training set more, and one for each group that is kept apart.
+    """
+    mixed = spec.rounds + spec.labelled.folds if spec.labelled else 0
+    return (5 * spec.rounds + mixed) * spec.virtual.images * spec.data.crop**2 * 4 + CHECKPOINTS_BYTES
 
 
 def _refuse_paired(where: str, plugin: object) -> None:

@@ -40,6 +40,7 @@ def run_rounds(run: Run) -> Outcome:
     measure_gain(run, outcome)
     wanted = run.bench.spec.rounds
     if wanted == 1:
+        (run.bench.folder / LEDGER).unlink(missing_ok=True)  # of a run of this folder with other settings
         return outcome
     rough = run.gather_evidence(outcome.micrographs, outcome.parts, outcome.rough, label="evidence of rough masks")
     best = _finished(run, 1, outcome)

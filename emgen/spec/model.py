@@ -80,6 +80,12 @@ class VirtualSpec(Part):
     """The virtual data set."""
 
     images: int = Field(400, ge=4, description="number of virtual images, each with its exact mask")
+    real: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of real crops of subset 1, with their rough masks, among what the downstream task learns from",
+    )
 
 
 class GateSpec(Part):
@@ -135,6 +141,12 @@ class CheckpointSpec(Part):
     keep: bool = Field(False, description="keep the weights of all states, not only of the one chosen")
 
 
+def _none_or_several(value: int) -> int:
+    if value == 1:
+        raise ValueError("should be 0, or 2 and more: what is kept apart in one group leaves nothing to train on")
+    return value
+
+
 class LabelledSpec(Part):
     """A few labelled micrographs, mixed into the virtual data set."""
 
@@ -148,7 +160,7 @@ class LabelledSpec(Part):
     share: float = Field(
         0.25, gt=0, le=0.9, description="share of crops of labelled micrographs among the training images"
     )
-    folds: int = Field(
+    folds: Annotated[int, AfterValidator(_none_or_several)] = Field(
         2,
         ge=0,
         le=10,
