@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 TITLE = "Few images, and what the contrast GAN adds"
 QUESTION = (
-    "How many images with rough masks does the morphology GAN need, and does the tandem on the fewest beat the morphology GAN "
-    "alone on all?"
+    "How many images with rough masks does the morphology GAN need, and does the tandem on the fewest beat the "
+    "morphology GAN alone on all?"
 )
 ALONE, TANDEM = "morphology GAN alone", "tandem"
 GENERATIONS = {ALONE: "first_generation", TANDEM: "second_generation"}
@@ -140,8 +140,11 @@ def _fewest_against_all(results: Sequence[Result]) -> dict[str, list[Result]]:
     shares = sorted({result.trial.factors["share"] for result in results})
     if len(shares) < 2:
         return {}
-    pick = lambda arm, share: [r for r in results if r.trial.arm == arm and r.trial.factors["share"] == share]
-    return {FEWEST: pick(TANDEM, shares[0]), MOST: pick(ALONE, shares[-1])}
+    return {FEWEST: _of(results, TANDEM, shares[0]), MOST: _of(results, ALONE, shares[-1])}
+
+
+def _of(results: Sequence[Result], arm: str, share: float) -> list[Result]:
+    return [result for result in results if result.trial.arm == arm and result.trial.factors["share"] == share]
 
 
 def _verdicts(
@@ -151,7 +154,7 @@ def _verdicts(
 ) -> list[str]:
     answers = []
     for key, own in ((key, own) for key, comparisons in compared.items() for own in comparisons):
-        better = metrics[key]["better"] or "lower"
+        better: Literal["higher", "lower"] = metrics[key]["better"] or "lower"
         verdict = own.effect.verdict(better) if own.effect.n > 1 else "one seed, no interval"
         leads = (own.effect.mean > 0) == (better == "higher")
         words = {"better": "surely ahead", "worse": "surely behind"}.get(
@@ -159,8 +162,8 @@ def _verdicts(
         )
         few, most = (_mean_of(question[arm], "images") for arm in (FEWEST, MOST))
         answers.append(
-            f"{key}: the tandem on {number(few)} images is {words} of the morphology GAN alone on {number(most)} "
-            f"(difference {number(own.effect.mean)}, 95 % interval {interval(own.effect, points=False)}; {better} is better)."
+            f"{key}: the tandem on {few:.0f} images is {words} of the morphology GAN alone on {most:.0f} (difference "
+            f"{number(own.effect.mean)}, 95 % interval {interval(own.effect, points=False)}; {better} is better)."
         )
     return answers
 
@@ -191,7 +194,7 @@ def _sections(
 def _by_share(results: Sequence[Result], arm: str, key: str) -> list[tuple[float, list[float]]]:
     own = [result for result in results if result.trial.arm == arm and key in result.outcome.values]
     shares = sorted({result.trial.factors["share"] for result in own})
-    groups = [[result for result in own if result.trial.factors["share"] == share] for share in shares]
+    groups = [_of(own, arm, share) for share in shares]
     return [(_mean_of(group, "images"), [result.outcome.values[key] for result in group]) for group in groups]
 
 
@@ -201,11 +204,11 @@ def _table(results: Sequence[Result], metrics: Mapping[str, Mapping[str, Any]]) 
     rows = []
     for arm in (ALONE, TANDEM):
         for share in sorted({result.trial.factors["share"] for result in results}):
-            own = [r for r in results if r.trial.arm == arm and r.trial.factors["share"] == share]
+            own = _of(results, arm, share)
             cells = [
                 mean_and_spread([r.outcome.values[key] for r in own if key in r.outcome.values]) for key in metrics
             ]
-            rows.append([f"{arm}, {number(_mean_of(own, 'images'))} images", *cells])
+            rows.append([f"{arm}, {_mean_of(own, 'images'):.0f} images", *cells])
     return Table(["", *metrics], rows)
 
 
@@ -215,7 +218,7 @@ def _strips(results: Sequence[Result]) -> list[Strip]:
         return []
     strips = [Strip("real", "", _pictures(first[0].outcome.tables["pictures"][0]["real"]))]
     for result in first:
-        title = f"{result.trial.arm}, {number(result.outcome.values['images'])} images"
+        title = f"{result.trial.arm}, {result.outcome.values['images']:.0f} images"
         strips.append(Strip(title, "", _pictures(result.outcome.tables["pictures"][0]["generated"])))
     return strips
 

@@ -1,4 +1,4 @@
-"""What the ablation varies and what it keeps: few micrographs of subset 1 for the GANs, one set of real crops to compare with."""
+"""What the ablation varies and what it keeps: few micrographs of subset 1, one set of real crops to compare with."""
 
 from __future__ import annotations
 

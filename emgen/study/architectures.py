@@ -1,4 +1,4 @@
-"""UNet, UNet++ and DeepLabV3+ on one virtual data set, over seeds: scores, paired tests, recall by diameter and contrast.
+"""UNet, UNet++ and DeepLabV3+ on one virtual data set, over seeds: scores, paired tests, recall by size and contrast.
 
 As the paper's Figures S2, S3 and Table S2. The networks of one seed see the same virtual images with the same labels.
 """
@@ -33,7 +33,9 @@ from emgen.study.trial import Outcome, Result, Trial
 from emgen.study.worker import Workplace
 
 TITLE = "Network architectures"
-QUESTION = "Does the network matter, for the score and for the particles that are found, when all learn from one virtual data set?"
+QUESTION = (
+    "Does the network matter, for scores and for which particles are found, when all learn from one virtual data set?"
+)
 COLUMNS = (
     "miou",
     "pixel_accuracy",

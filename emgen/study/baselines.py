@@ -1,7 +1,7 @@
 """Label-free against hand labels, against rough masks without a GAN, and against the rough masks themselves.
 
-As the paper's Figure 4: loss, PA and MIoU by step, and the steps until 95 % of the final MIoU. One network, with one seed
-and the same number of steps, is trained on five data sets; all are scored on micrographs that no training has seen.
+As the paper's Figure 4: loss, PA and MIoU by step, and the steps until 95 % of the final MIoU. One network, with one
+seed and the same number of steps, is trained on each data set; all are scored on micrographs that no training has seen.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ from emgen.study.worker import Workplace
 
 TITLE = "Label-free against hand labels"
 QUESTION = (
-    "Is a model that was trained without a single label as good as one trained on hand labels of the same micrographs? What "
-    "do the GANs add to training on the rough masks?"
+    "Is a model that was trained without a single label as good as one trained on hand labels of the same "
+    "micrographs? What do the GANs add to training on the rough masks?"
 )
 ROUGH = "rough masks"
 ROUGH_TRAINED = "trained on rough masks"
@@ -100,7 +100,8 @@ def perform(place: Workplace) -> Outcome:
 
 
 def _trained(place: Workplace, run: Run, micrographs: Micrographs, parts: Parts, unseen: Unseen) -> Outcome:
-    trial, notes = place.trial, ()
+    trial = place.trial
+    notes: tuple[str, ...] = ()
     if trial.arm == ROUNDS:
         model = run_rounds(run).model
         return outcome_of(evaluate_model(run, model, unseen, label=ROUNDS), unseen)

@@ -40,7 +40,8 @@ class DaskExecutor:
                 return stack.enter_context(distributed.Client(self.scheduler, timeout=20))
             except OSError as error:
                 raise PreflightError(
-                    f"executor dask: no scheduler answers at {self.scheduler} ({error}). Start one with `dask scheduler`."
+                    f"executor dask: no scheduler answers at {self.scheduler} ({error}). "
+                    "Start one with `dask scheduler`."
                 ) from error
         cluster = distributed.LocalCluster(
             n_workers=self.workers,
@@ -62,7 +63,8 @@ class DaskExecutor:
                 yield _result(future, left.pop(future))
 
     def _places(self, client: Any) -> int:
-        return max(1, sum(client.nthreads().values()))
+        threads: dict[str, int] = client.nthreads()
+        return max(1, sum(threads.values()))
 
     def _done(self, left: dict[Any, Trial]) -> list[Any]:
         try:

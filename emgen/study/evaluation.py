@@ -52,11 +52,13 @@ class Unseen:
 
     def image(self, index: int) -> FloatArray:
         """(H, W) float32 in [0, 1]."""
-        return read_array(self.artifact.folder, "image", index)
+        image_HW: FloatArray = read_array(self.artifact.folder, "image", index)
+        return image_HW
 
     def truth(self, index: int) -> LabelArray:
         """(H, W) int32."""
-        return read_array(self.artifact.folder, "label", index)
+        label_HW: LabelArray = read_array(self.artifact.folder, "label", index)
+        return label_HW
 
 
 def read_array(folder: Path | str, name: str, index: int) -> Any:
@@ -129,7 +131,7 @@ def evaluate_rough(run: Run, unseen: Unseen, *, label: str = "rough masks") -> A
 
     keys = {"seed": bench.spec.seed, "scored": asdict(core_maker(1, *SCORED_BY))}
     keys |= {"lessons": bench.taught.key} if bench.taught else {}
-    config = {"config": chosen.key_settings, "full_config": chosen.config.model_dump(mode="json")}
+    config: dict[str, Any] = {"config": chosen.key_settings, "full_config": chosen.config.model_dump(mode="json")}
     return _evaluate(run, unseen, segmenter, label, maker=chosen.maker, keys=keys, **config, simulated=chosen.simulated)
 
 

@@ -1,4 +1,4 @@
-"""Which particles were found, by their diameter and contrast: columns that travel with a trial's outcome, and charts."""
+"""Which particles were found, by diameter and contrast: columns that travel with a trial's outcome, and charts."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def recall_section(arms: Mapping[str, Sequence[Result]], colour: Mapping[str, st
     for by, unit in UNITS.items():
         if not np.isfinite(any_one.values(by)).any():
             continue
-        edges = quantile_edges(any_one.values(by), BINS)
+        edges = quantile_edges(any_one.values(by), BINS).tolist()
         bins = {arm: recall_by(own, by, edges) for arm, own in found.items()}
         charts.append(Chart(f"Recall by {by}", bins_chart(bins, unit, colour)))
     text = "Share of true particles that were found (IoU 0.5), all seeds together; bars are 95 % intervals (Wilson)."

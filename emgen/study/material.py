@@ -64,13 +64,12 @@ def own_material(file: StudyFile, host: Host) -> Material:
     trained = [path for path in images if path.resolve() not in scored]
     if not trained:
         raise NoImagesError("study.evaluate names every micrograph, which leaves none to train on. Name fewer.")
-    folder = lambda text: str(_existing(file.path(text), text)) if text else None
     return Material(
         images=_absolute(trained),
         unseen=_absolute(unseen),
-        truth=folder(study.truth),
-        training_truth=folder(study.truth),
-        hand_labels=folder(study.hand_labels),
+        truth=_existing(file, study.truth),
+        training_truth=_existing(file, study.truth),
+        hand_labels=_existing(file, study.hand_labels),
     )
 
 
@@ -78,10 +77,13 @@ def _absolute(paths: Sequence[Path]) -> tuple[str, ...]:
     return tuple(str(path.resolve()) for path in paths)
 
 
-def _existing(folder: Path, text: str) -> Path:
+def _existing(file: StudyFile, text: str | None) -> str | None:
+    if text is None:
+        return None
+    folder = file.path(text)
     if not folder.is_dir():
         raise NoImagesError(f"study: there is no folder {text} ({folder}).")
-    return folder.resolve()
+    return str(folder.resolve())
 
 
 def _clear(*folders: Path) -> None:

@@ -41,15 +41,15 @@ class Labelled:
 
 
 def true_labels(run: Run, micrographs: Micrographs, material: Material) -> LabelOf:
-    """Exact or given labels of the micrographs that the run trains on. Raises ``NoImagesError`` where there are none."""
+    """Exact or given labels of the micrographs that the run trains on. Raises ``NoImagesError`` without."""
     return _from_folder(run, micrographs, material.training_truth, "study.truth")
 
 
 def hand_labels(run: Run, micrographs: Micrographs, material: Material) -> tuple[LabelOf, str]:
     """Labels by hand of the micrographs that the run trains on, and a sentence that says whose they are.
 
-    The user's own where they are given. On phantoms they are simulated: one person labels all micrographs, with errors
-    calibrated to the agreement of two real labels.
+    The user's own where they are given. On phantoms they are simulated: one person labels all micrographs, with
+    errors calibrated to the agreement of two real labels.
     """
     if material.hand_labels:
         return _from_folder(run, micrographs, material.hand_labels, "study.hand_labels"), "hand labels as given"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emgen.errors import SpecError
+from emgen.spec import load_spec
 from emgen.spec.merge import merge_trees
 from emgen.spec.slots import SLOTS
 from emgen.study.material import own_material, write_phantom_material
@@ -58,7 +59,9 @@ class Plan:
         """The spec of one trial, checked. Raises ``SpecError``."""
         own = merge_trees({"images": list(material.images), "seed": seed}, changes or {})
         spec = self.file.spec(self.host, own)
-        return self.file.spec(self.host, merge_trees(own, _quick_changes(spec, self.host))) if self.quick else spec
+        if not self.quick:
+            return spec
+        return load_spec(merge_trees(spec.to_dict(), _quick_changes(spec, self.host)), host=self.host)
 
     def trial(
         self,

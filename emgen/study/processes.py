@@ -1,8 +1,8 @@
 """Trials in worker processes of this machine.
 
-Each worker is a fresh process (spawned, not forked: CUDA and threads do not survive a fork) that keeps its imports from one
-trial to the next. One that dies, killed by the system for its memory or crashed in a library, costs its trial and is
-replaced.
+Each worker is a fresh process (spawned, not forked: CUDA and threads do not survive a fork) that keeps its imports from
+one trial to the next. One that dies, killed by the system for its memory or crashed in a library, costs its trial and
+is replaced.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def _died(trial: Trial, code: int | None) -> Result:
 
 
 def _serve(pipe: Connection, third_party: bool) -> None:
-    """The worker's life: trials until the pipe closes. Signals of the terminal reach the parent alone, who passes on one."""
+    """The worker's life: trials until the pipe closes. A terminal's signals reach the parent alone, who passes on one."""
     if hasattr(os, "setsid"):
         os.setsid()
     threading.Thread(target=_watch_parent, daemon=True).start()

@@ -88,9 +88,8 @@ def _trained(place: Workplace, run: Run, micrographs: Micrographs, rough: RoughL
     except NoParticlesError as error:
         return Outcome(notes=(f"{trial.arm}, seed {trial.seed}: nothing to learn from ({error})",))
     simulated = "step" not in trial.factors and run.bench.chosen("rough_segmenter").simulated
-    notes = (
-        [f"“{trial.arm}” brings weights trained on phantoms: on phantoms it was told the answer"] if simulated else []
-    )
+    told = f"“{trial.arm}” brings weights trained on phantoms: on phantoms it was told the answer"
+    notes = [told] if simulated and trial.material.phantoms else []
     snapshots = int(trial.settings["snapshots"])
     return trained_outcome(
         run, second.images, second.labels, unseen, arm=trial.arm, snapshots=snapshots, notes=notes, extra=own
@@ -100,7 +99,7 @@ def _trained(place: Workplace, run: Run, micrographs: Micrographs, rough: RoughL
 def _quality(
     place: Workplace, run: Run, micrographs: Micrographs, parts: Parts, rough: RoughLabels, unseen: Unseen
 ) -> dict[str, float]:
-    """Of the masks that are learnt from; of the user's own micrographs, whose truth is not known, of the unseen ones."""
+    """Of the masks that are learnt from; of own micrographs, whose truth is not known, of the unseen ones."""
     if place.trial.material.phantoms:
         values = rough_quality(run, micrographs, parts, rough, true_labels(run, micrographs, place.trial.material))
     else:

@@ -1,7 +1,7 @@
-"""A model of one modality as the rough segmenter of another (the paper's HAADF to BF), with and without the polarity flip.
+"""A model of one modality as the rough segmenter of another (the paper's HAADF to BF), with and without inversion.
 
-Beside it stands the spec's own rough segmenter. With truth all are scored against it; without, by what real micrographs say
-of masks without a label (as the rounds of a run are judged).
+Beside it stands the spec's own rough segmenter. With truth all are scored against it; without, by what real micrographs
+say of masks without a label (as the rounds of a run are judged).
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ from emgen.study.worker import Workplace
 
 TITLE = "A model of one modality for another"
 QUESTION = (
-    "Can a model that was trained on other micrographs make the rough masks of these, and is inverting the image for it what "
-    "makes that work?"
+    "Can a model that was trained on other micrographs make the rough masks of these, and is inverting the image "
+    "for it what makes that work?"
 )
 OWN, FLIP, PLAIN = "own rough segmenter", "transfer, image inverted", "transfer, as it is"
 ARMS = {
@@ -64,7 +64,7 @@ def trials(plan: Plan) -> list[Trial]:
     if source is None:
         raise SpecError(
             "study.source: the model to start from is missing. Give a model or run folder (--source), or under `study:` "
-            "in the spec the changes that make the source's spec, e.g. source: {modality: haadf-stem, images: haadf/*.tif}."
+            "in the spec the changes that make the source's spec: source: {modality: haadf-stem, images: haadf/*.tif}."
         )
     sources = {seed: _source(plan, seed) for seed in plan.seeds}
     return [plan.trial(arm, seed, factors={"source": sources[seed]}) for arm in ARMS for seed in plan.seeds]
@@ -131,8 +131,7 @@ def _outcome(
         own = evaluate_rough(run, unseen).read(SCORES)["values"]
         extra |= {f"rough_{name}": own[name] for name in ("miou", "object_f1") if name in own}
         snapshots = int(place.trial.settings["snapshots"])
-        outcome = trained_outcome(run, second.images, second.labels, unseen, arm=arm, snapshots=snapshots, extra=extra)
-        return outcome
+        return trained_outcome(run, second.images, second.labels, unseen, arm=arm, snapshots=snapshots, extra=extra)
     model = run.train_downstream(second.images, second.labels)
     masks = run.segment_stack(micrographs, parts, model)
     values = {**extra, **_evident(run, micrographs, parts, masks, "")}
@@ -169,8 +168,9 @@ def _sections(arms: Mapping[str, Sequence[Result]], compared: Mapping[str, Seque
             charts.append(Chart(title_of(name), dots_chart(values, title_of(name), colour)))
     text = "; ".join(f"{arm}: {words}" for arm, words in ARMS.items() if arm in arms) + "."
     without = (
-        "What real micrographs say of the masks, without a label: “evidence” is the F1 of the masks on which a particle shows "
-        "and of the particles that have a mask, by the fidelity check; higher is better. Coverage is a share of the area."
+        "What real micrographs say of the masks, without a label: “evidence” is the F1 of the masks on which a "
+        "particle shows and of the particles that have a mask, by the fidelity check; higher is better. Coverage is a share of "
+        "the area."
     )
     scores, evident = scores_table(arms, SCORED), scores_table(arms, EVIDENT)
     return [

@@ -165,7 +165,7 @@ def test_a_study_leaves_a_page_and_tables_for_other_programs(study: Study) -> No
     assert document["effects"][0].keys() >= {"difference", "low", "high", "p_holm", "n"}
     rows = list(csv.DictReader((result.folder / "results.csv").open()))
     assert [float(row["miou"]) for row in rows] == [own.outcome.values["miou"] for own in result.results]
-    assert list(csv.DictReader((result.folder / "effects.csv").open()))[0]["arm"] == "soft"
+    assert next(csv.DictReader((result.folder / "effects.csv").open()))["arm"] == "soft"
 
 
 def test_networks_learn_from_one_virtual_data_set(study: Study) -> None:
@@ -198,7 +198,7 @@ def test_the_ablation_asks_whether_the_tandem_on_few_images_beats_the_morphology
     few = np.mean([by_trial["tandem", 0.5, seed].values["ssim"] for seed in (0, 1)])
     everything = np.mean([by_trial["morphology GAN alone", 1.0, seed].values["ssim"] for seed in (0, 1)])
     assert asked["ssim"].effect.mean == pytest.approx(few - everything)
-    assert any("ssim: the tandem on 1.00 images is" in answer for answer in result.summary.answers)
+    assert any("ssim: the tandem on 1 images is" in answer for answer in result.summary.answers)
 
 
 def test_the_ablation_needs_neither_truth_nor_unseen_micrographs(study: Study, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Trials in worker processes and on a Dask cluster: side by side, one's death is not the others', stopped and resumed."""
+"""Trials in worker processes and on a Dask cluster: side by side, one dies and others do not, stopped and resumed."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ TASKS = '''
 
 @pytest.fixture
 def signs(fake_distribution: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Installs the fakes and the tasks for this process and those it starts; returns where the slow task leaves word."""
+    """Installs fakes and tasks for this process and those it starts; returns where the slow task leaves word."""
     entries = {"fakes": "emgen.testing.fakes", "patience": "emgen_patience"}
     folder = fake_distribution("emgen-patience", {"emgen_patience": TASKS}, entry_points=entries)
     monkeypatch.setenv("PYTHONPATH", str(folder))
