@@ -62,7 +62,9 @@ def wilson(found: int, n: int) -> tuple[float, float]:
     return float(ends.low), float(ends.high)
 
 
-def recall_by(found: Found, by: Property = "diameter", bins: int | Sequence[float] = 6) -> list[Bin]:
+def recall_by(
+    found: Found, by: Property = "diameter", bins: int | Sequence[float] | NDArray[np.float64] = 6
+) -> list[Bin]:
     """Recall in bins of a property, all images pooled.
 
     ``bins``: rising edges (particles outside are left out), or into how many bins of equal counts. Particles whose
