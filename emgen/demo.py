@@ -42,12 +42,12 @@ SPEC: Mapping[str, Any] = {
     "preset": "quick",
     "allow_simulated_weights": False,
     "data": {"crop": 96, "working_diameter": DIAMETER, "crops_per_micrograph": 16, "scale": "stack"},
-    "split": {"by": "micrograph", "subset1": 8, "held_out": 0.1},
+    "split": {"by": "micrograph", "subset1": 12, "held_out": 0.1},
     "virtual": {"images": 320},
-    "rough_segmenter": "threshold",
+    "rough_segmenter": {"uses": "self-taught", "diameter": DIAMETER},
     "mask_sampler": "fitted-particles",
-    "morphology_gan": {"uses": "pix2pix", "max_steps": 160, "background_sigma": 2.0},  # rough masks miss many
-    "contrast_gan": {"uses": "cyclegan", "max_steps": 150, "cycle_weight": 2.0, "identity_weight": 0.2},
+    "morphology_gan": {"uses": "pix2pix", "max_steps": 60, "faintest": 0.5},
+    "contrast_gan": {"uses": "cyclegan", "max_steps": 150},
     "downstream_task": {
         "uses": "npssegnet",
         "start_from": None,

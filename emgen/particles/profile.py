@@ -70,19 +70,11 @@ def corrected(label_HW: LabelArray, ratio: float) -> LabelArray:
     areas = np.bincount(label_HW.ravel())
     move = (ratio - 1) * np.sqrt(areas / np.pi)
     if ratio >= 1:
-        reach = float(move[1:].max(initial=0))
-        wide = np.asarray(expand_labels(label_HW, reach)) if reach >= 1 else _nearest(label_HW)
+        wide = np.asarray(expand_labels(label_HW, 1 + float(move[1:].max(initial=0))))
         distance = ndi.distance_transform_edt(label_HW == 0) - 0.5
         return np.where(distance <= move[wide], wide, label_HW).astype(np.int32)
     depth = ndi.distance_transform_edt(_inner(label_HW)) + 0.5
     return np.where(depth > -move[label_HW], label_HW, 0).astype(np.int32)
-
-
-def _nearest(label_HW: LabelArray) -> LabelArray:
-    """Each pixel of the background beside an instance with that instance's number."""
-    from skimage.segmentation import expand_labels
-
-    return np.asarray(expand_labels(label_HW, 1), np.int32)
 
 
 def _inner(label_HW: LabelArray) -> NDArray[np.bool_]:

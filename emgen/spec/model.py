@@ -80,12 +80,6 @@ class VirtualSpec(Part):
     """The virtual data set."""
 
     images: int = Field(400, ge=4, description="number of virtual images, each with its exact mask")
-    real: float = Field(
-        0.0,
-        ge=0,
-        lt=1,
-        description="share of real crops of subset 1, with their rough masks, among what the downstream task learns from",
-    )
 
 
 class GateSpec(Part):

@@ -41,6 +41,11 @@ class SelfTaughtConfig(StageConfig):
     diameter: PositiveFloat | None = Field(
         None, description="typical particle diameter in px of the micrographs; null estimates it of each (slower)"
     )
+    start_from: str | None = Field(
+        None,
+        json_schema_extra={"format": "path"},
+        description="a model folder, or `pretrained` (the shipped weights): learn on from there, in its architecture",
+    )
     passes: PositiveInt = Field(
         3, description="trainings: the first on drawn particles alone, each next one with those found"
     )
@@ -54,7 +59,7 @@ class SelfTaughtConfig(StageConfig):
     contrast: tuple[PositiveFloat, PositiveFloat] = Field(
         (0.5, 4.0), description="range of the drawn particles' contrast, over the image's own structure at their size"
     )
-    sure: float = Field(0.8, gt=0, lt=1, description="mean probability from which a particle counts as found")
+    sure: float = Field(0.85, gt=0, lt=1, description="mean probability from which a particle counts as found")
     smallest: float = Field(
         5.0, ge=3, description="smallest particle kept, px of diameter at the working scale (14 px typical)"
     )
@@ -71,6 +76,14 @@ class SelfTaughtConfig(StageConfig):
             "batch": 2,
         }
     }
+
+    def uses_simulated_weights(self) -> bool:
+        """As what it starts from says of itself."""
+        if self.start_from is None:
+            return False
+        from emgen.model import read_info
+
+        return bool(read_info(self.start_from).get("simulated", False))
 
     @model_validator(mode="after")
     def _contrasts_rise(self) -> Self:

@@ -8,46 +8,28 @@ Everything else in the image (support, noise, scan faults, and real particles) i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
-from emgen.particles import equivalent_diameters
 from emgen.particles.geometry import dome
 from emgen.stages import Context, FloatArray, LabelArray, MaskSampler
 
 _TYPICAL = 12.0
 """Diameter, px, whose contrast is drawn from the range as it is; smaller particles are thinner and so fainter."""
+_DRAWN = {"diameter": 14.0, "diameter_sd": 10.0, "density": 5.0, "touching": 0.2}
+"""Of the sampler: diameters in px at the working scale, particles per 100 x 100 px."""
 _FINE, _COARSE = 1.5, 10.0
 """Structure between these sizes is what hides a particle; contrast is drawn in units of it."""
 
 
-@dataclass(frozen=True)
-class Sizes:
-    """Mean and standard deviation of the diameters drawn, and particles per 100 x 100 px."""
+def sampler(context: Context) -> MaskSampler:
+    """Masks of particles of very different sizes: what is not drawn is not found, and small ones are easily found."""
+    from emgen.host import load_host
 
-    mean: float = 12.0
-    sd: float = 5.0
-    density: float = 6.0
-
-    @classmethod
-    def of(cls, label_HWs: Sequence[LabelArray], otherwise: Sizes) -> Sizes:
-        """As found in masks; those before where fewer than ten particles are found."""
-        diameters = np.concatenate([equivalent_diameters(label_HW) for label_HW in label_HWs])
-        if len(diameters) < 10:
-            return otherwise
-        area = sum(label_HW.size for label_HW in label_HWs)
-        density = float(np.clip(1e4 * len(diameters) / area, 2.0, 12.0))
-        return cls(float(diameters.mean()), float(max(diameters.std(), 0.2 * diameters.mean())), density)
-
-    def sampler(self, context: Context) -> MaskSampler:
-        from emgen.host import load_host
-
-        registered = load_host().find("mask_sampler", "random-particles")
-        settings = {"diameter": self.mean, "diameter_sd": self.sd, "density": self.density, "touching": 0.15}
-        made: MaskSampler = registered.create(registered.plugin.config(**settings), context)  # type: ignore[union-attr]
-        return made
+    registered = load_host().find("mask_sampler", "random-particles")
+    made: MaskSampler = registered.create(registered.plugin.config(**_DRAWN), context)  # type: ignore[union-attr]
+    return made
 
 
 def lessons(
@@ -55,7 +37,6 @@ def lessons(
     found_HWs: Sequence[LabelArray] | None,
     count: int,
     side: int,
-    sizes: Sizes,
     contrast: tuple[float, float],
     flatness: tuple[float, float],
     context: Context,
@@ -65,7 +46,7 @@ def lessons(
     Micrographs are taken in turn, the place in each at random.
     """
     rng = np.random.default_rng([context.seed, 0x7E5])
-    drawn_NHW = sizes.sampler(context).sample(count, (side, side), rng)
+    drawn_NHW = sampler(context).sample(count, (side, side), rng)
     images, labels = [], []
     for number, label_HW in enumerate(drawn_NHW):
         which = number % len(image_HWs)

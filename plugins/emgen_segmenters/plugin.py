@@ -23,6 +23,8 @@ def emgen_rough_segmenters() -> Iterable[StagePlugin]:
             config=SelfTaughtConfig,
             create="emgen_segmenters.self_taught:SelfTaught",
             summary="a small network taught on the stack itself, by particles drawn on its micrographs; no weights",
+            preflight="emgen_segmenters.self_taught:check",
+            simulated_weights="config",
         ),
         StagePlugin(
             name="npssegnet",

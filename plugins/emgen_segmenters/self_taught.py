@@ -22,7 +22,7 @@ import numpy as np
 
 from emgen.data.resize import resize_image, worthwhile
 from emgen.data.tiling import predict_tiled
-from emgen.errors import ModelError
+from emgen.errors import ModelError, PreflightError
 from emgen.multiscale import Rung, ladder, look, merge, segment_at_best_scale
 from emgen.particles import equivalent_diameters, typical_diameter
 from emgen.particles.profile import EdgeProfile, corrected, edge_profile
@@ -30,7 +30,7 @@ from emgen.stages import Context, FloatArray, LabelArray, Stack
 from emgen_npssegnet.config import NPsSegNetConfig
 from emgen_npssegnet.task import NPsSegNet
 from emgen_segmenters.config import SelfTaughtConfig
-from emgen_segmenters.lessons import Sizes, lessons, without
+from emgen_segmenters.lessons import lessons, without
 
 WORKING_DIAMETER = 14.0
 _MOST = 48
@@ -62,7 +62,7 @@ class SelfTaught:
             school = School(self.config, replace(context, polarity="bright"), context.scratch or Path(spare))
             if self.config.diameter is None:
                 views = [resize_image(image, factor) for image in images for factor in ladder(image.shape)]
-                self._nets["finder"] = school.learn(views, None, Sizes())
+                self._nets["finder"] = school.learn(views, None)
                 self._typical = self._typical_of(images)
             resized = [resize_image(image, self._factor(image)) for image in images]
             self._nets["segmenter"] = self._passes(school, resized)
@@ -96,7 +96,7 @@ class SelfTaught:
 
     def _passes(self, school: School, images: list[FloatArray]) -> NPsSegNet:
         """First on drawn particles alone, then on those found as well."""
-        net, sizes = school.learn(images, None, Sizes()), Sizes()
+        net = school.learn(images, None)
         for _ in range(1, self.config.passes):
             self._nets["segmenter"] = net
             rungs = [look(self._probability("segmenter"), image, 1.0) for image in images]
@@ -104,8 +104,7 @@ class SelfTaught:
             profile = edge_profile(zip(images, found, strict=True))
             if profile is not None:
                 found = [corrected(label_HW, profile.ratio) for label_HW in found]
-            sizes = Sizes.of(found, sizes)
-            net = school.learn(images, found, sizes, _around(profile))
+            net = school.learn(images, found, _around(profile))
         return net
 
     def _seen(self, image_HW: Any) -> FloatArray:
@@ -152,13 +151,12 @@ class School:
         self,
         images: list[FloatArray],
         found: list[LabelArray] | None,
-        sizes: Sizes,
         flatness: tuple[float, float] = (0.0, 1.0),
     ) -> NPsSegNet:
         """The network after the next training, on lessons made of the images."""
         number, folder = len(self._done), self.folder / f"training-{len(self._done)}"
         if not (folder / _DONE).exists():
-            self._train(number, folder, lambda context: self._lessons(images, found, sizes, flatness, context))
+            self._train(number, folder, lambda context: self._lessons(images, found, flatness, context))
         self._done.append(folder)
         return _network(self.config, self.context, folder)
 
@@ -166,12 +164,11 @@ class School:
         self,
         images: list[FloatArray],
         found: list[LabelArray] | None,
-        sizes: Sizes,
         flatness: tuple[float, float],
         context: Context,
     ) -> Lessons:
         c = self.config
-        return lessons(images, found, c.images, c.crop, sizes, c.contrast, flatness, context)
+        return lessons(images, found, c.images, c.crop, c.contrast, flatness, context)
 
     def _train(self, number: int, folder: Path, make: Callable[[Context], Lessons]) -> None:
         c, before = self.config, number * self.config.steps
@@ -183,13 +180,19 @@ class School:
             scratch=scratch,
             plan=lambda total: None,
             log=lambda step, values: self.context.log(before + step, values),
-            start_from=self._done[-1] if self._done else None,
+            start_from=self._done[-1] if self._done else self._first(),
         )
         image_NHW, label_NHW = make(context)
-        net = NPsSegNet(_training(c, further=bool(self._done)), context)
+        net = NPsSegNet(_training(c, further=context.start_from is not None), context)
         net.fit(image_NHW, label_NHW, context)
         net.save(folder)
         (folder / _DONE).touch()
+
+    def _first(self) -> Path | None:
+        """Whose weights the first training begins with."""
+        from emgen.model import model_folder
+
+        return model_folder(self.config.start_from) if self.config.start_from else None
 
 
 def _around(profile: EdgeProfile | None) -> tuple[float, float]:
@@ -220,3 +223,15 @@ def _network(config: SelfTaughtConfig, context: Context, folder: Path) -> NPsSeg
 
 def _spread(count: int, most: int) -> list[int]:
     return [int(i) for i in np.unique(np.linspace(0, count - 1, min(count, most)).round())]
+
+
+def check(config: SelfTaughtConfig, device: str) -> None:
+    """Raises ``PreflightError`` when the model to start from is not there."""
+    from emgen.model import model_folder, read_info
+
+    if config.start_from is None:
+        return
+    try:
+        read_info(model_folder(config.start_from))
+    except ModelError as error:
+        raise PreflightError(f"rough_segmenter self-taught: start_from: {error} null starts from nothing.") from error
