@@ -118,7 +118,7 @@ def scatter_chart(
 
 
 def _band(curves: Curves) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Steps where any curve has a point, and least, mean and greatest value there; curves are straight between points."""
+    """Steps where any curve has a point, and least, mean and greatest value there; straight lines between points."""
     steps = np.unique([step for curve in curves for step, _ in curve])
     start = max(min(step for step, _ in curve) for curve in curves)
     end = min(max(step for step, _ in curve) for curve in curves)

@@ -114,7 +114,7 @@ def _died(trial: Trial, code: int | None) -> Result:
 
 
 def _serve(pipe: Connection, third_party: bool) -> None:
-    """The worker's life: trials until the pipe closes. A terminal's signals reach the parent alone, who passes on one."""
+    """The worker's life: trials until the pipe closes. Signals of a terminal reach the parent alone."""
     if hasattr(os, "setsid"):
         os.setsid()
     threading.Thread(target=_watch_parent, daemon=True).start()

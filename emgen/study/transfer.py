@@ -63,8 +63,8 @@ def trials(plan: Plan) -> list[Trial]:
     source = plan.file.study.source
     if source is None:
         raise SpecError(
-            "study.source: the model to start from is missing. Give a model or run folder (--source), or under `study:` "
-            "in the spec the changes that make the source's spec: source: {modality: haadf-stem, images: haadf/*.tif}."
+            "study.source: the model to start from is missing. Give a model or run folder (--source), or in the spec, "
+            "under `study:`, the changes that make the source's spec: source: {modality: haadf-stem, images: a/*.tif}."
         )
     sources = {seed: _source(plan, seed) for seed in plan.seeds}
     return [plan.trial(arm, seed, factors={"source": sources[seed]}) for arm in ARMS for seed in plan.seeds]
@@ -169,8 +169,8 @@ def _sections(arms: Mapping[str, Sequence[Result]], compared: Mapping[str, Seque
     text = "; ".join(f"{arm}: {words}" for arm, words in ARMS.items() if arm in arms) + "."
     without = (
         "What real micrographs say of the masks, without a label: “evidence” is the F1 of the masks on which a "
-        "particle shows and of the particles that have a mask, by the fidelity check; higher is better. Coverage is a share of "
-        "the area."
+        "particle shows and of the particles that have a mask, by the fidelity check; higher is better. Coverage is "
+        "a share of the area."
     )
     scores, evident = scores_table(arms, SCORED), scores_table(arms, EVIDENT)
     return [
