@@ -66,7 +66,8 @@ def read_labelled(bench: Bench, parts: Parts, micrographs: Micrographs) -> Label
     def produce(draft: Draft, context: Context) -> Mapping[str, Any]:
         from emgen.model import factor_by_rough_particles
 
-        segmenter, rows = bench.rough_segmenter(context), []
+        segmenter = bench.rough_segmenter(context)
+        rows: list[dict[str, Any]] = []
         for pair, place in zip(pairs, places, strict=True):
             check_stop(context, f"stopped at {pair.image.name}")
             image_HW, label_HW = read_pair(pair, bench.host, bench.spec.modality)
