@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from emgen.doctor.findings import Finding, some
+from emgen.doctor.findings import Finding
 from emgen.doctor.look import Look
 from emgen.doctor.near import Effort, Overlap
 from emgen.doctor.orient import NAMES, ORIENTATIONS
@@ -88,7 +88,8 @@ def _pairs(looks: Sequence[Look], pairs: Sequence[Overlap], **what: object) -> F
     return Finding(
         names=tuple(looks[index].name for index in involved),
         files=tuple(looks[index].path for index in involved),
-        measured=some(lines, SPELT_OUT).replace(", ", "; "),
+        measured="; ".join(lines[:SPELT_OUT])
+        + (f"; and {len(lines) - SPELT_OUT} more" if len(lines) > SPELT_OUT else ""),
         values={"pairs": values},
         **what,  # type: ignore[arg-type]
     )
@@ -96,5 +97,5 @@ def _pairs(looks: Sequence[Look], pairs: Sequence[Overlap], **what: object) -> F
 
 def _words(looks: Sequence[Look], pair: Overlap) -> str:
     turned = f" {NAMES[pair.orientation]}" if pair.orientation else ""
-    both = f"{looks[pair.first].name} = {looks[pair.second].name}{turned}"
-    return both if pair.exact else f"{both} ({100 * pair.share:.0f} % shared / r {pair.correlation:.2f})"
+    both = f"{looks[pair.first].name} and {looks[pair.second].name}{turned}"
+    return both if pair.exact else f"{both} ({100 * pair.share:.0f} % shared, correlation {pair.correlation:.2f})"

@@ -58,7 +58,8 @@ def _render(diagnosis: Diagnosis) -> str:
 
 def _shown(found: Finding, diagnosis: Diagnosis) -> dict[str, Any]:
     whole = {**found.to_dict(), "where": some(found.names, 12)}
-    return {**whole, "pictures": _pictures(found, diagnosis.examination.looks)}
+    plain = {name: str(whole[name]).replace("`", "") for name in ("limit", "measured", "way_out")}
+    return {**whole, **plain, "pictures": _pictures(found, diagnosis.examination.looks)}
 
 
 def _pictures(found: Finding, looks: Sequence[Look]) -> list[dict[str, str]]:
