@@ -48,7 +48,7 @@ def compare(x_ND: Features, y_MD: Features, kernel: Kernel, found: Units, seed: 
     if found.count >= 4:
         null = real_against_real(y_MD, kernel, found, len(x_ND), seed)
         floor = float(np.quantile(null, 0.95))
-        p = float((1 + np.sum(null >= value)) / (1 + len(null)))
+        p = max(float((1 + np.sum(null >= value)) / (1 + len(null))), 1 / (1 + found.divisions))
     return Comparison(value, low, high, floor, p)
 
 

@@ -6,6 +6,7 @@ look larger than it is. So resampling goes by micrograph wherever there are enou
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emgen.errors import BadImageError
+
+LEAST_IMAGES = 7
+"""Fewer have at most 10 divisions into halves, too few to see 5 % of anything; seven have 35."""
 
 LEAST_GROUPS = 8
 """With fewer, equal sets are called different in more than 8 % of cases; six have but 10 divisions into halves."""
@@ -35,6 +39,12 @@ class Units:
     @property
     def count(self) -> int:
         return int(self.of_M.max()) + 1
+
+    @property
+    def divisions(self) -> int:
+        """Into halves, how many different ones there are: no p value is below one in so many."""
+        ways = math.comb(self.count, self.count // 2)
+        return ways // 2 if self.count % 2 == 0 else ways
 
 
 def units(groups: Sequence[int] | NDArray[np.integer] | None, images: int) -> Units:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from emgen_metrics.two_sample import Comparison
-from emgen_metrics.units import LEAST_GROUPS, Units
+from emgen_metrics.units import LEAST_GROUPS, LEAST_IMAGES, Units
 
 ALPHA = 0.05
 
@@ -20,7 +20,8 @@ def scores(key: str, found: Comparison, unit: Units, scale: Callable[[float], fl
     if found.p is None:
         return {**result, "verdict": "no verdict: fewer than 4 real images"}
     result[f"{key}_p"] = found.p
-    return {**result, "verdict": verdict(found.p > ALPHA, unit)}
+    alike = found.p > ALPHA if unit.count >= LEAST_IMAGES else found.value <= (found.floor or 0.0)
+    return {**result, "verdict": verdict(alike, unit)}
 
 
 def verdict(alike: bool, unit: Units) -> str:
@@ -28,6 +29,8 @@ def verdict(alike: bool, unit: Units) -> str:
     that none shows is all the more true."""
     if alike:
         return "not distinguishable"
+    if unit.count < LEAST_IMAGES:
+        return f"no verdict: fewer than {LEAST_IMAGES} real images"
     if unit.too_few is None:
         return "distinguishable"
     return (

@@ -187,6 +187,16 @@ def test_of_few_micrographs_a_difference_proves_nothing_and_likeness_does():
     assert verdict(False, units(np.repeat(np.arange(8), 5), 40)) == "distinguishable"
 
 
+@pytest.mark.parametrize(("real", "divisions"), [(4, 3), (6, 10), (7, 35), (8, 35)])
+def test_no_p_value_is_smaller_than_the_number_of_divisions_allows(real, divisions):
+    x, y = np.random.default_rng(9).standard_normal((2, real, 3))
+    x = x + 3.0
+    found = compare(x, y, SMOOTH, images(real), 0)
+    assert found.p == pytest.approx(1 / (1 + divisions))
+    told = scores("mmd2", found, images(real))["verdict"]
+    assert told == ("distinguishable" if real >= 7 else "no verdict: fewer than 7 real images")
+
+
 def test_groups_must_fit_the_images():
     with pytest.raises(BadImageError, match="source of 3 images, but there are 4"):
         units([0, 1, 2], 4)

@@ -160,8 +160,10 @@ def test_a_pattern_that_names_no_micrograph_is_refused(folders):
         score_folders(*folders, ["mmd"], group_by="^crop")
 
 
-def test_value_interval_floor_verdict_and_features_stand_together(folders):
-    status, output = run(*folders)
+def test_value_interval_floor_verdict_and_features_stand_together(tmp_path):
+    real = write(tmp_path / "real", [texture(seed) for seed in range(10)])
+    generated = write(tmp_path / "generated", [texture(seed, grain=2.5) for seed in range(20, 28)])
+    status, output = run(generated, real)
     assert status == 0
     assert "mmd: classical texture statistics (no weights)" in output
     line = next(line for line in output.splitlines() if line.startswith("  mmd2"))
