@@ -100,12 +100,24 @@ def calibration(
 
     def residuals(x_3: NDArray[np.float64]) -> NDArray[np.float64]:
         missed_by: NDArray[np.float64] = _fitted(_between(_labels(scenes, _moved(first, x_3), seed))) - aim
+        if (np.abs(missed_by) <= _TOLERANCE / 2).all():
+            raise _Met(x_3)
         return missed_by / _TOLERANCE
 
-    found = least_squares(
-        residuals, _at(first, first), bounds=_bounds(first), diff_step=_STEP / _ORIGIN, max_nfev=8, xtol=2e-3, ftol=0.02
-    )
-    return _described(scenes, _moved(first, found.x), seed, targets)
+    try:
+        options = {"diff_step": _STEP / _ORIGIN, "max_nfev": 8, "xtol": 2e-3, "ftol": 0.02}
+        x_3 = least_squares(residuals, _at(first, first), bounds=_bounds(first), **options).x
+    except _Met as met:
+        x_3 = met.x_3
+    return _described(scenes, _moved(first, x_3), seed, targets)
+
+
+class _Met(Exception):
+    """All targets are met; more steps would only follow the noise."""
+
+    def __init__(self, x_3: NDArray[np.float64]) -> None:
+        super().__init__()
+        self.x_3 = x_3.copy()
 
 
 def _enough(scenes: Sequence[Scene], seed: int) -> list[Scene]:
