@@ -20,13 +20,25 @@ from emgen.engine.steps_score import Scores
 from emgen.engine.tandem import VirtualData, scored, virtual_data
 from emgen.errors import EmgenError
 from emgen.registration import MetricPlugin
+from emgen.report.meanings import MEANINGS
 from emgen.report.pictures import Strip, grey, spread
 from emgen.report.text import number
 from emgen.study.ablation_data import compared_with, few_of_subset1
 from emgen.study.charts import colours, lines_chart
 from emgen.study.evaluation import bring_unseen
 from emgen.study.plan import Plan
-from emgen.study.summary import Chart, Comparison, Section, Summary, Table, compare, done, effects_table, interval
+from emgen.study.summary import (
+    Chart,
+    Comparison,
+    Section,
+    Summary,
+    Table,
+    compare,
+    done,
+    effects_table,
+    interval,
+    title_of,
+)
 from emgen.study.trial import Outcome, Result, Trial, folder_of
 from emgen.study.worker import Workplace
 
@@ -152,20 +164,32 @@ def _verdicts(
     compared: Mapping[str, Sequence[Comparison]],
     question: Mapping[str, Sequence[Result]],
 ) -> list[str]:
-    answers = []
-    for key, own in ((key, own) for key, comparisons in compared.items() for own in comparisons):
-        better: Literal["higher", "lower"] = metrics[key]["better"] or "lower"
-        verdict = own.effect.verdict(better) if own.effect.n > 1 else "one seed, no interval"
-        leads = (own.effect.mean > 0) == (better == "higher")
-        words = {"better": "surely ahead", "worse": "surely behind"}.get(
-            verdict, f"{'ahead' if leads else 'behind'}, {verdict}"
-        )
-        few, most = (_mean_of(question[arm], "images") for arm in (FEWEST, MOST))
-        answers.append(
-            f"{key}: the tandem on {few:.0f} images is {words} of the morphology GAN alone on {most:.0f} (difference "
-            f"{number(own.effect.mean)}, 95 % interval {interval(own.effect, points=False)}; {better} is better)."
-        )
-    return answers
+    """The question's answer first, then one sentence a score."""
+    asked = [own for comparisons in compared.values() for own in comparisons]
+    if not asked:
+        return []
+    few, most = (_mean_of(question[arm], "images") for arm in (FEWEST, MOST))
+    told = [_standing(own, metrics[own.measure]["better"] or "lower") for own in asked]
+    leads, sure = sum(word.startswith("ahead") for word in told), sum(word == "ahead, surely" for word in told)
+    behind = sum(word == "behind, surely" for word in told)
+    first = (
+        f"Does the tandem on {few:.0f} images beat the morphology GAN alone on {most:.0f}? It is ahead in {leads} of "
+        f"{len(told)} scores, surely in {sure}, and surely behind in {behind}."
+    )
+    return [first, *(_score_sentence(own, word, metrics) for own, word in zip(asked, told, strict=True))]
+
+
+def _standing(own: Comparison, better: Literal["higher", "lower"]) -> str:
+    place = "ahead" if (own.effect.mean > 0) == (better == "higher") else "behind"
+    return f"{place}, surely" if own.effect.distinguishable else place
+
+
+def _score_sentence(own: Comparison, standing: str, metrics: Mapping[str, Mapping[str, Any]]) -> str:
+    sure = interval(own.effect, points=False)
+    known = f"95 % interval {sure}" if own.effect.n > 1 else "one seed, so no interval"
+    better = metrics[own.measure]["better"] or "lower"
+    size = number(abs(own.effect.mean))
+    return f"{title_of(own.measure)}: {standing} by {size} ({better} is better; difference: {known})."
 
 
 def _mean_of(results: Sequence[Result], name: str) -> float:
@@ -179,9 +203,9 @@ def _sections(
     charts = []
     for key, about in metrics.items():
         series = {arm: _by_share(results, arm, key) for arm in (ALONE, TANDEM)}
-        title = f"{key} ({about['better'] or '?'} is better)"
-        label = f"{key}, {about['features']}" if about["features"] else key
-        charts.append(Chart(title, lines_chart(series, "images with rough masks", label, colour)))
+        title = f"{title_of(key)} ({about['better'] or '?'} is better)"
+        svg = lines_chart(series, "images with rough masks", title_of(key), colour)
+        charts.append(Chart(title, svg, _words(key, about["features"])))
     text = "Mean and range of the seeds. “Images” are the micrographs (or regions of them) of subset 1 that are used."
     title = "Tandem on the fewest against the morphology GAN alone on all"
     return [
@@ -209,7 +233,13 @@ def _table(results: Sequence[Result], metrics: Mapping[str, Mapping[str, Any]]) 
                 mean_and_spread([r.outcome.values[key] for r in own if key in r.outcome.values]) for key in metrics
             ]
             rows.append([f"{arm}, {_mean_of(own, 'images'):.0f} images", *cells])
-    return Table(["", *metrics], rows)
+    return Table(["", *(title_of(key) for key in metrics)], rows)
+
+
+def _words(key: str, features: str | None) -> str:
+    """What a score says, and the features that it rests on."""
+    said = MEANINGS[key].words if key in MEANINGS else ""
+    return " ".join(part for part in (said, f"Features: {features}." if features else "") if part)
 
 
 def _strips(results: Sequence[Result]) -> list[Strip]:

@@ -125,7 +125,9 @@ def _sections(
     tables = [
         effects_table([own for name in COMPARED for own in by_seed[name]], "Over seeds"),
         effects_table(
-            [own for name in COMPARED for own in by_image[name]], "Micrograph by micrograph, for these models"
+            [own for name in COMPARED for own in by_image[name]],
+            "Micrograph by micrograph, for these models",
+            "micrograph",
         ),
     ]
     return [

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from emgen.report.meanings import MEANINGS
 from emgen.report.pictures import Strip
 from emgen.report.text import number
 from emgen.study.scoring import MEASURES, Measure
@@ -124,8 +125,8 @@ def scores_table(arms: Mapping[str, Sequence[Result]], measures: Sequence[str], 
     return Table(["", *(title_of(name) for name in known)], rows, title, words)
 
 
-def effects_table(comparisons: Sequence[Comparison], title: str = "") -> Table:
-    """Differences in points (hundredths) of a share, with the interval; p after Holm."""
+def effects_table(comparisons: Sequence[Comparison], title: str = "", paired_by: str = "seed") -> Table:
+    """Differences in points (hundredths) of a share, with the interval; p after Holm. No row, no table."""
     rows = []
     for own in comparisons:
         points = _is_share(own.measure)
@@ -139,7 +140,9 @@ def effects_table(comparisons: Sequence[Comparison], title: str = "") -> Table:
                 str(own.effect.n),
             ]
         )
-    notes = ["Differences of shares in points (hundredths). Paired by seed; p by Holm for the pairs of one measure."]
+    notes = [
+        f"Differences of shares in points (hundredths). Paired by {paired_by}; p by Holm for the pairs of one measure."
+    ]
     if any(own.effect.n < 2 for own in comparisons):
         notes.append("One seed gives no interval: run the study again with more of them (--seed 0 --seed 1 --seed 2).")
     return Table(["", "measure", "difference", "95 % interval", "p", "pairs"], rows, title, notes)
@@ -187,7 +190,9 @@ def title_of(name: str) -> str:
     extra = {"steps_to_95": "steps to 95 %", "diameter_bias": "Δ mean diameter", "mean_diameter": "mean diameter, px"}
     if name.startswith("rough_"):
         return f"rough masks: {title_of(name.removeprefix('rough_'))}"
-    return MEASURES[name].title if name in MEASURES else extra.get(name, name.replace("_", " "))
+    if name in MEASURES:
+        return MEASURES[name].title
+    return extra.get(name) or (MEANINGS[name].title if name in MEANINGS else name.replace("_", " "))
 
 
 def _is_share(name: str) -> bool:
