@@ -21,6 +21,7 @@ from emgen.engine.cache import Draft
 from emgen.engine.handles import Micrographs, Parts, RoughLabels
 from emgen.engine.pieces import check_stop, count_particles
 from emgen.engine.recipe import core_maker
+from emgen.engine.steps_labelled import labelled_indices
 from emgen.engine.tiles import Tile, tiles_of
 from emgen.stages import Context
 
@@ -62,7 +63,8 @@ class Evidence:
 
 def gather(bench: Bench, micrographs: Micrographs, parts: Parts, masks: RoughLabels, *, label: str = SLOT) -> Evidence:
     """Measures the masks of a stack on the tiles that no network was trained on with labels."""
-    tiles = tiles_of(SplitPlan.from_dict(parts.plan), parts.plan["scale"]["factors"], bench.spec.data.crop)
+    known = labelled_indices(bench, micrographs)
+    tiles = tiles_of(SplitPlan.from_dict(parts.plan), parts.plan["scale"]["factors"], bench.spec.data.crop, known)
 
     def produce(draft: Draft, context: Context) -> Mapping[str, Any]:
         images, labels = _cut(context, micrographs, masks, tiles)

@@ -93,6 +93,15 @@ def read_labelled(bench: Bench, parts: Parts, micrographs: Micrographs) -> Label
     return Labelled(pairs, artifact, bench)
 
 
+def labelled_indices(bench: Bench, micrographs: Micrographs) -> set[int]:
+    """Places in the stack of those of its micrographs that the spec has labels of."""
+    spec = bench.spec.labelled
+    if spec is None:
+        return set()
+    labelled = {pair.sha256 for pair in find_pairs(spec.images, spec.masks, bench.spec.base, bench.host)}
+    return {index for index, info in enumerate(micrographs.infos) if info["sha256"] in labelled}
+
+
 @dataclass(frozen=True, slots=True)
 class _Place:
     """Where a labelled micrograph stands in the stack: its factor there, and what of it may be trained on.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
@@ -41,12 +41,16 @@ class Tile:
         return scaled_shape((self.window.height, self.window.width), self.factor)
 
 
-def tiles_of(plan: SplitPlan, factors: Sequence[float], crop: int, most: int = MOST) -> list[Tile]:
+def tiles_of(
+    plan: SplitPlan, factors: Sequence[float], crop: int, labelled: Collection[int] = (), most: int = MOST
+) -> list[Tile]:
     """Tiles that do not overlap, of subset 2 and the held-out part: what no rough mask was taken of.
 
-    ``crop``: side of a crop in pixels at the working scale. At most ``most`` of them, evenly spread.
+    ``crop``: side of a crop in pixels at the working scale. ``labelled``: micrographs whose labels are trained on; they
+    are left out as long as others remain. At most ``most`` tiles, evenly spread.
     """
     windows = sorted((*plan.subset2, *plan.held_out))
+    windows = [window for window in windows if window.index not in labelled] or windows
     tiles = [
         Tile(part, factors[w.index]) for w in windows for part in divided(w, round(SIDE * crop / factors[w.index]))
     ]

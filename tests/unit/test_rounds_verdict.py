@@ -117,6 +117,12 @@ def test_at_most_so_many_tiles_are_taken_spread_over_all() -> None:
     assert {tiles[0].window.index, tiles[-1].window.index} == {0, 49}
 
 
+def test_micrographs_whose_labels_are_trained_on_are_no_judges_unless_there_are_no_others() -> None:
+    plan = SplitPlan("micrograph", 4, (), tuple(Window(n, 0, 0, 64, 64) for n in range(3)), ())
+    assert {tile.window.index for tile in tiles_of(plan, [1.0] * 3, 64, labelled={0, 2})} == {1}
+    assert len(tiles_of(plan, [1.0] * 3, 64, labelled={0, 1, 2})) == 3
+
+
 def test_a_window_smaller_than_a_tile_is_one_tile() -> None:
     assert divided(Window(0, 3, 4, 20, 30), 64) == [Window(0, 3, 4, 20, 30)]
 

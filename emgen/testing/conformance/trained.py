@@ -213,6 +213,13 @@ class DownstreamTaskConformance(TrainedConformance):
         stage, image_NHW = self.fitted().stage, inputs.images(inputs.labels(2, self.shape_HW, seed=11))
         require_equal(stage.predict(PlainStack(image_NHW)), self.output(stage), "predict of a plain stack and an array")
 
+    def test_it_trains_on_from_an_earlier_state_or_anew(self, tmp_path: Path) -> None:
+        self.fitted().stage.save(tmp_path)
+        context = Context(seed=self.seed, start_from=tmp_path)
+        again, once_more = self.fit_stage(context), self.fit_stage(context)
+        require_unit_range(self.output(again), (2, *self.shape_HW), "the output after a training from an earlier state")
+        require_equal(self.output(again), self.output(once_more), "two trainings from the same earlier state")
+
     def test_instances_it_finds_itself_are_labels(self) -> None:
         stage = self.fitted().stage
         if hasattr(stage, "predict_labels"):
