@@ -15,6 +15,8 @@ from emgen.stages import FloatArray
 
 LARGEST = 1024
 """Side down to which an image is halved before: finer blobs than two of its pixels are rarely particles."""
+SMALLEST = 48
+"""Shorter side below which an image is too small for statistics of its tails."""
 TAIL = 0.3
 """Per cent of the pixels on either side that count as tail; particles cover more."""
 GAUSSIAN = 2.75
@@ -37,11 +39,11 @@ class Blobs:
     extreme: float
 
 
-def find_blobs(image_HW: FloatArray) -> Blobs:
-    """Of (H, W) in any units."""
+def find_blobs(image_HW: FloatArray) -> Blobs | None:
+    """Of (H, W) in any units; ``None`` of an image too small to tell."""
     found = [_tails(size, response) for size, response in _responses(image_HW)]
     if not found:
-        return Blobs(0.0, GAUSSIAN, 0.0, 0.0)
+        return None
     strongest = max(found, key=lambda blobs: blobs.reach)
     extreme = max(blobs.extreme for blobs in found)
     return Blobs(strongest.size, strongest.reach, strongest.asymmetry, extreme)
@@ -62,7 +64,7 @@ def _responses(image_HW: FloatArray) -> Iterator[tuple[float, FloatArray]]:
     step = 1.0
     while max(image_HW.shape) > LARGEST:
         image_HW, step = halved(image_HW), 2 * step
-    while min(image_HW.shape) >= 48:
+    while min(image_HW.shape) >= SMALLEST:
         smoothed = [ndimage.gaussian_filter(image_HW, sigma, truncate=3.0) for sigma in (1.0, 1.6, 2.5)]
         for sigma, fine, coarse in zip((1.0, 1.6), smoothed, smoothed[1:], strict=False):
             yield 3.5 * sigma * step, (fine - coarse)[4:-4, 4:-4]

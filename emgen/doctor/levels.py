@@ -31,7 +31,12 @@ def measure_levels(image_HW: NDArray[Any]) -> Levels:
     white_HW, black_HW = image_HW == image_HW.max(), image_HW == image_HW.min()
     step = max(1, int(np.sqrt(image_HW.size / 2**18)))
     distinct = len(np.unique(image_HW[::step, ::step]))
-    return Levels(float(white_HW.mean()), float(black_HW.mean()), _inside(white_HW), _inside(black_HW), distinct)
+    return Levels(_spare(white_HW), _spare(black_HW), _inside(white_HW), _inside(black_HW), distinct)
+
+
+def _spare(mask_HW: NDArray[np.bool_]) -> float:
+    """Share of the pixels beyond the one that is the extreme of any image."""
+    return float((mask_HW.sum() - 1) / mask_HW.size)
 
 
 def _inside(mask_HW: NDArray[np.bool_]) -> float:

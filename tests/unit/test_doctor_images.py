@@ -156,3 +156,9 @@ def test_scan_lines_of_unequal_brightness_are_noted() -> None:
     image = images("haadf-stem")[0].astype(np.float32) + rng.normal(0, 14, (320, 1))
     examination = examined([image, *images("haadf-stem")[1:]])
     assert found(examination, "scan-lines").severity == "note"
+
+
+@pytest.mark.parametrize("side", [3, 17, 40])
+def test_of_a_tiny_image_nothing_is_claimed(side: int) -> None:
+    image = np.random.default_rng(1).integers(0, 255, (side, 2 * side)).astype(np.uint8)
+    assert checks(examined([image]), notes=False) <= {"few-levels"}
