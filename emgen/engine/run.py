@@ -38,8 +38,10 @@ class Run:
         self.start_from = start_from
 
     def read(self) -> Micrographs:
-        """The stack, and what the data doctor finds in it."""
-        return steps_doctor.examined(self.bench, steps_data.read(self.bench))
+        """The stack; what the data doctor finds in it; what a rough segmenter learns from it that learns at all."""
+        micrographs = steps_doctor.examined(self.bench, steps_data.read(self.bench))
+        steps_data.teach_segmenter(self.bench, micrographs)
+        return micrographs
 
     def segment_roughly(self, micrographs: Micrographs) -> RoughLabels:
         return steps_data.segment_roughly(self.bench, micrographs)

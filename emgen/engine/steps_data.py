@@ -107,7 +107,6 @@ class Pixels(Sequence[FloatArray]):
 def segment_roughly(bench: Bench, micrographs: Micrographs, *, label: str = "rough_segmenter") -> RoughLabels:
     """Rough instances of every micrograph at its native size, one call each; each is kept as soon as it is done."""
     chosen = bench.chosen("rough_segmenter")
-    teach_segmenter(bench, micrographs)
     taught = {LESSONS: bench.taught} if bench.taught else {}
 
     def produce(draft: Draft, context: Context) -> Mapping[str, Any]:

@@ -1,11 +1,11 @@
-"""What the downstream task is trained on: virtual images, and among them real crops, roughly or properly labelled."""
+"""What the downstream task is trained on: virtual images, and among them crops of labelled micrographs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from math import ceil
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,12 +31,12 @@ def training_set(
     *,
     label: str = "training_set",
 ) -> Generation:
-    """The 2nd generation, and among it crops of subset 1 and of labelled micrographs, as the spec says.
+    """The 2nd generation, and among it crops of labelled micrographs; as it is where the spec names none.
 
-    ``windows`` of labelled micrographs that may be used, by default all that the split allows; none: no labels.
+    ``windows`` of labelled micrographs that may be used, by default all that the split allows.
     """
-    spec, second = bench.spec.labelled, with_rough(bench, second, parts)
-    if spec is None or (windows is not None and not windows):
+    spec = bench.spec.labelled
+    if spec is None:
         return second
     labelled = read_labelled(bench, parts, micrographs)
     used = list(labelled.windows if windows is None else windows)
@@ -64,57 +64,10 @@ def training_set(
     return Generation(artifact.stack("image"), artifact.stack("label"), second.fidelity)
 
 
-def with_rough(bench: Bench, second: Generation, parts: Parts) -> Generation:
-    """The 2nd generation, and among it real crops of subset 1 with their rough masks (self-training).
-
-    Virtual images have exact labels and look nearly real; these look real and have rough labels.
-    """
-    share = bench.spec.virtual.real
-    if not share:
-        return second
-
-    def produce(draft: Draft, context: Context) -> Mapping[str, Any]:
-        rng = np.random.default_rng([context.seed, 0x5E1F])
-        _mix(draft, context, second, _Rough(parts), ceil(len(second) * share / (1 - share)), rng)
-        return {}
-
-    artifact = bench.perform(
-        Step(
-            label="real_crops",
-            kind="crops",
-            slot="training_set",
-            maker=core_maker(1, "emgen.engine.steps_mix"),
-            settings={"real": share},
-            input_keys={"images": second.images.key, "labels": second.labels.key, "parts": parts.artifact.key},
-            inputs=[second.labels.artifact, second.images.artifact, parts.artifact],
-            seed_name="training_set",
-            produce=produce,
-        )
-    )
-    return Generation(artifact.stack("image"), artifact.stack("label"), second.fidelity)
-
-
-class _Source(Protocol):
-    def draw(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.int32]]: ...
-
-
-class _Rough:
-    """Crops of subset 1 and their rough labels: each once before any comes again."""
-
-    def __init__(self, parts: Parts) -> None:
-        self._images, self._labels = parts.subset1_images.open(), parts.subset1_labels.open()
-        self._left: list[int] = []
-
-    def draw(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-        self._left = self._left or rng.permutation(len(self._images)).tolist()
-        index = self._left.pop()
-        return self._images[index], self._labels[index]
-
-
 def _mix(
-    draft: Draft, context: Context, second: Generation, real: _Source, added: int, rng: np.random.Generator
+    draft: Draft, context: Context, second: Generation, real: _Crops, added: int, rng: np.random.Generator
 ) -> None:
-    """Virtual images and ``added`` real crops in random order, so that every part of the stack holds some."""
+    """Virtual images and ``added`` labelled crops in random order, so that every part of the stack holds some."""
     images, labels = second.images.open(), second.labels.open()
     total = len(images) + added
     order = rng.permutation(total)

@@ -91,10 +91,9 @@ def trials(plan: Plan) -> list[Trial]:
 def perform(place: Workplace) -> Outcome:
     arm, material = place.trial.arm, place.trial.material
     with place.run() as run:
-        unseen = bring_unseen(run, material)
+        unseen, micrographs = bring_unseen(run, material), run.read()
         if arm == ROUGH:
             return outcome_of(evaluate_rough(run, unseen), unseen)
-        micrographs = run.read()
         parts = run.split(micrographs, run.segment_roughly(micrographs))
         return _trained(place, run, micrographs, parts, unseen)
 
