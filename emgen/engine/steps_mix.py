@@ -33,10 +33,10 @@ def training_set(
 ) -> Generation:
     """The 2nd generation, and among it crops of labelled micrographs; as it is where the spec names none.
 
-    ``windows`` of labelled micrographs that may be used, by default all that the split allows.
+    ``windows`` of labelled micrographs that may be used, by default all that the split allows; none: no labels.
     """
     spec = bench.spec.labelled
-    if spec is None:
+    if spec is None or (windows is not None and not windows):
         return second
     labelled = read_labelled(bench, parts, micrographs)
     used = list(labelled.windows if windows is None else windows)
