@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from emgen.artifacts import Artifact, read_json, write_json
-from emgen.data import SplitPlan, cut_crops
 from emgen.engine import opened_run
 from emgen.engine.handles import Micrographs, Parts
 from emgen.engine.launch import resume_command
@@ -24,6 +23,7 @@ from emgen.host import Host, load_host
 from emgen.model import load_model
 from emgen.spec import load_spec
 from emgen.stages import FloatArray, LabelArray, MetricContext
+from emgen.study.labels import crops_with_labels
 from emgen.testing.phantoms import Phantom, phantom_stack, write_phantoms
 
 SIDE, DIAMETER, TRAINING, UNSEEN = 256, 14.0, 24, 8
@@ -97,31 +97,8 @@ def demo(out: Path, *, seed: int = 0, progress: bool = True, host: Host | None =
 
 def _train_on_truth(run: Run, micrographs: Micrographs, parts: Parts, truth: list[LabelArray]) -> Artifact:
     """The same network on the crops of subset 1 and 2, with their exact labels."""
-    images, labels = _true_crops(run, micrographs, parts, truth)
-    scale = {name: parts.artifact.facts[name] for name in ("working_diameter", "factors")}
-    brought = run.bring(images, labels, scale, label="exact truth")
+    brought = crops_with_labels(run, micrographs, parts, lambda index: truth[index], "exact truth")
     return run.train_downstream(*brought, label="on exact truth")
-
-
-def _true_crops(
-    run: Run, micrographs: Micrographs, parts: Parts, truth: list[LabelArray]
-) -> tuple[FloatArray, LabelArray]:
-    plan, data = SplitPlan.from_dict(parts.plan), run.bench.spec.data
-    factors = parts.plan["scale"]["factors"]
-    rng = np.random.default_rng(run.bench.spec.seed)
-    cut = [
-        cut_crops(
-            micrographs.images[w.index].image_HW,
-            truth[w.index],
-            w,
-            factors[w.index],
-            data.crop,
-            data.crops_per_micrograph,
-            rng,
-        )
-        for w in (*plan.subset1, *plan.subset2)
-    ]
-    return np.concatenate([image for image, _ in cut]), np.concatenate([label for _, label in cut])
 
 
 def _segment_roughly(run: Run, phantoms: list[Phantom]) -> list[LabelArray]:
