@@ -77,7 +77,7 @@ class Plan:
         material = material or self.material(seed)
         factors = dict(factors or {})
         changes = {"metrics": [], **(changes or {})}  # only the ablation scores generated images
-        more = [f"{name}-{value}" for name, value in factors.items() if isinstance(value, int | float | str)]
+        more = [f"{name}-{value}" for name, value in factors.items() if isinstance(value, int | float)]
         return Trial(
             study=self.study,
             arm=arm,

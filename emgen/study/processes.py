@@ -25,6 +25,10 @@ from emgen.study.trial import Result, Trial
 from emgen.study.worker import perform
 
 
+KILLED = 9
+"""The signal of a system that is short of memory."""
+
+
 @dataclass
 class Worker:
     """A process, our end of the pipe to it, and what it does."""
@@ -109,7 +113,7 @@ def _died(trial: Trial, code: int | None) -> Result:
     if code == -signal.SIGTERM:
         return Result(trial=trial, status="interrupted", reason="stopped; what was done is kept")
     how = f"by signal {-code}" if code is not None and code < 0 else f"with exit code {code}"
-    hint = " Was there too little memory? Try fewer workers." if code == -signal.SIGKILL else ""
+    hint = " Was there too little memory? Try fewer workers." if code == -KILLED else ""
     return Result(trial=trial, status="failed", reason=f"its process died {how}; what was done is kept.{hint}")
 
 

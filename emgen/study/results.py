@@ -46,8 +46,7 @@ def write_results(out: Path, definition: Titled, plan: Plan, results: Sequence[R
 
 def _scores_row(result: Result) -> dict[str, Any]:
     trial = result.trial
-    plain = {name: value for name, value in trial.factors.items() if isinstance(value, int | float | str)}
-    known = {"arm": trial.arm, "seed": trial.seed, **plain, "status": result.status}
+    known = {"arm": trial.arm, "seed": trial.seed, **trial.numbers, "status": result.status}
     return {**known, **result.outcome.values, "seconds": round(result.seconds, 1)}
 
 

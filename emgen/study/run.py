@@ -150,9 +150,13 @@ def _performed(trials: Sequence[Trial], executor: Executor, board: Board, plan: 
         board.running(running)
         return stop()
 
-    with on_signals(stop, board.note):
-        for result in executor.map(trials, watch):
-            found[result.trial.folder] = result
-            board.finished(result)
-    board.close()
+    try:
+        with on_signals(stop, board.note):
+            for result in executor.map(trials, watch):
+                found[result.trial.folder] = result
+                board.finished(result)
+    except KeyboardInterrupt as error:
+        raise Interrupted(f"stopped. What was done is kept. Go on with:\n  {plan.command}") from error
+    finally:
+        board.close()
     return [found[trial.folder] for trial in trials]

@@ -57,8 +57,13 @@ class Trial:
     @property
     def title(self) -> str:
         """For people: the arm, the seed, and what else tells it from others."""
-        more = [f"{name} {value}" for name, value in self.factors.items() if name != "change"]
+        more = [f"{name} {value}" for name, value in self.numbers.items()]
         return ", ".join([self.arm, *more, f"seed {self.seed}"])
+
+    @property
+    def numbers(self) -> dict[str, int | float]:
+        """The factors that are numbers: what a title, a folder and a table can show."""
+        return {name: value for name, value in self.factors.items() if isinstance(value, int | float)}
 
 
 @dataclass(frozen=True, kw_only=True)
