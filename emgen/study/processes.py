@@ -24,7 +24,6 @@ from emgen.study.executor import TICK_S, Watch, interrupted, thread_variables
 from emgen.study.trial import Result, Trial
 from emgen.study.worker import perform
 
-
 KILLED = 9
 """The signal of a system that is short of memory."""
 
