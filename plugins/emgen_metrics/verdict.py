@@ -33,10 +33,8 @@ def verdict(alike: bool, unit: Units) -> str:
         return f"no verdict: fewer than {LEAST_IMAGES} real images"
     if unit.too_few is None:
         return "distinguishable"
-    return (
-        f"no verdict: it differs more than crops of the same {_micrographs(unit.too_few)} do among themselves, "
-        f"but whether other micrographs would takes {LEAST_GROUPS} to tell"
-    )
+    few = _micrographs(unit.too_few)
+    return f"no verdict: it differs more than crops of the same {few} do; it takes {LEAST_GROUPS} to tell"
 
 
 def _micrographs(count: int) -> str:
