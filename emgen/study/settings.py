@@ -71,6 +71,7 @@ class StudySpec(Part):
     segmenters: dict[str, Any] = Field(
         default_factory=lambda: {
             "threshold": "threshold",
+            "self-taught": "self-taught",
             "pretrained": {"uses": "npssegnet", "model": "pretrained"},
             "SAM": "sam",
         },
