@@ -45,8 +45,10 @@ class NoiseLaw:
             return cls(float(np.float32(power.mean())) if power.size else 0.0, 0.0)
         classes = np.searchsorted(np.quantile(bright, np.linspace(0.1, 0.9, 9)), bright)
         rows = [(bright[k].mean(), np.median(power[k])) for k in (classes == c for c in range(10)) if k.any()]
-        level, spread = np.array(rows).T
-        slope = max(0.0, float(np.polyfit(level, spread, 1)[0]))
+        level, spread = np.array(rows, np.float64).T
+        away = level - level.mean()
+        slope = float(away @ spread / (away @ away)) if away @ away > 1e-9 else 0.0  # a flat crop has no slope to show
+        slope = max(0.0, slope)
         slope = float(np.float32(slope))  # what `Pix2Pix.save` keeps
         return cls(float(np.float32(max(0.0, np.mean(spread - slope * level)))), slope)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from emgen.particles.geometry import dome
-from emgen_pix2pix.conditions import ContrastLaw, contrasts, paint_out, particle_channels, scene
+from emgen_pix2pix.conditions import ContrastLaw, NoiseLaw, contrasts, paint_out, particle_channels, scene
 
 
 def disc(centre, radius, shape=(96, 96)):
@@ -92,3 +92,30 @@ def test_rough_particles_without_contrast_leave_the_law():
     contrast = np.concatenate([np.full(80, 0.3), np.zeros(20)]).astype(np.float32)
     law = ContrastLaw.fit(np.full(100, 10.0, np.float32), contrast)
     assert law.contrast.min() > 0.2
+
+
+@pytest.mark.parametrize("level", [0.0, 0.3])
+def test_the_noise_of_a_flat_crop_has_a_law_too(level):
+    flat = np.full((64, 64), level, np.float32)
+    law = NoiseLaw.fit(flat, np.zeros_like(flat), np.ones(flat.shape, bool))
+    assert (law.floor, law.slope) == (0.0, 0.0)
+    assert (law.ratio(flat + 0.5, flat) == 1).all()
+
+
+def test_noise_is_stronger_where_it_is_brighter():
+    rng = np.random.default_rng(0)
+    bright = np.linspace(0.05, 0.8, 128)[None].repeat(128, 0).astype(np.float32)
+    noise = (rng.normal(size=bright.shape) * np.sqrt(0.002 * bright)).astype(np.float32)
+    law = NoiseLaw.fit(bright + noise, noise, np.ones(bright.shape, bool))
+    stronger = law.ratio(np.array([0.8]), np.array([0.2]))
+    assert stronger == pytest.approx(2.0, rel=0.2)
+
+
+def test_painted_out_places_keep_the_texture_of_their_surroundings(micrograph):
+    _, label, plain = micrograph
+    rng = np.random.default_rng(1)
+    image = (plain + rng.normal(0, 0.05, plain.shape)).astype(np.float32)
+    one = scene(image, label, sigma=1.0, margin=2.0)
+    fine = one.background_HW + one.noise_HW
+    fine = fine - fine.mean(axis=0)
+    assert 0.7 < fine[label > 0].std() / fine[label == 0].std() < 1.3
