@@ -40,6 +40,13 @@ class Found:
         wrong = self.false[fault] if fault else sum(self.false.values())
         return wrong / max(self.sound, 1)
 
+    def merge(self, other: Found) -> None:
+        """Counts of both."""
+        for mine, others in ((self.planted, other.planted), (self.found, other.found), (self.named, other.named)):
+            mine.update(others)
+        self.false.update(other.false)
+        self.sound += other.sound
+
     def add(self, planted: Planted, judged: Judged) -> None:
         for label, verdict in judged.verdicts.items():
             fault = planted.faults.get(label)
@@ -94,10 +101,13 @@ def main() -> None:
     for modality in MODALITIES:
         polarity: Polarity = "bright" if modality == "haadf-stem" else "dark"
         for kind in ("stack", "varied"):
+            pooled = Found()
             for seed in range(given.first_seed, given.first_seed + given.seeds):
                 chosen = phantoms(kind, modality, given.images, seed)
                 found = find_planted(chosen, polarity, seed, together=kind == "stack")
-                print(f"{modality + ' ' + kind:<19}{seed:>5}" + _row(found))
+                print(f"{modality + ' ' + kind:<19}{seed:>5}" + _row(found), flush=True)
+                pooled.merge(found)
+            print(f"{modality + ' ' + kind:<19}{'all':>5}" + _row(pooled), flush=True)
 
 
 def _row(found: Found) -> str:

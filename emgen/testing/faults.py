@@ -17,6 +17,10 @@ from emgen.stages import FloatArray, LabelArray
 Fault = Literal["erased", "inverted", "shifted", "invented"]
 FAULTS: tuple[Fault, ...] = ("erased", "inverted", "shifted", "invented")
 
+SKIRT = 3
+"""Pixels around a particle that the probe, or its being out of focus, still brightens."""
+RELAXATIONS = 150
+
 
 @dataclass(frozen=True, slots=True)
 class Planted:
@@ -85,7 +89,7 @@ class _Canvas:
 
         self.original, self.label, self.rng = image_HW, label_HW, rng
         self.image, self.true = image_HW.copy(), label_HW.copy()
-        self.taken = binary_dilation(label_HW > 0, iterations=2)
+        self.taken = binary_dilation(label_HW > 0, iterations=SKIRT)
         self.reach = max(2.0, 0.5 * float(np.sqrt(np.median(np.bincount(label_HW.ravel())[1:]) / np.pi)))
         self.smooth = _background(image_HW, self.taken, self.reach)
 
@@ -129,7 +133,7 @@ class _Canvas:
         """The particle with what the probe smears around it, without its neighbours."""
         from scipy.ndimage import binary_dilation
 
-        mask: NDArray[np.bool_] = binary_dilation(self.label == label, iterations=2)
+        mask: NDArray[np.bool_] = binary_dilation(self.label == label, iterations=SKIRT)
         return mask & ((self.label == label) | (self.label == 0))
 
     def _paint_out(self, own: NDArray[np.bool_]) -> bool:
@@ -184,14 +188,21 @@ class _Canvas:
 
 
 def _background(image_HW: FloatArray, taken_HW: NDArray[np.bool_], sigma: float) -> NDArray[Any]:
-    """Smooth brightness without the particles (normalised convolution)."""
+    """Smooth brightness without the particles: a membrane over them, spanned by what is around (Laplace's equation)."""
     from scipy.ndimage import gaussian_filter
 
     free = (~taken_HW).astype(float)
-    wide = gaussian_filter(free * image_HW, 4 * sigma) / np.maximum(gaussian_filter(free, 4 * sigma), 1e-3)
-    near = gaussian_filter(free, sigma)
-    narrow = gaussian_filter(free * image_HW, sigma) / np.maximum(near, 1e-3)
-    return np.asarray(np.where(near > 0.05, narrow, wide), np.float32)
+    smooth = np.full(image_HW.shape, float(image_HW[~taken_HW].mean()) if free.any() else float(image_HW.mean()))
+    for width in (8 * sigma, 4 * sigma, 2 * sigma, sigma):  # from coarse to fine, each where it has enough to go by
+        near = gaussian_filter(free, width)
+        mean = gaussian_filter(free * image_HW, width) / np.maximum(near, 1e-6)
+        share = np.clip(2 * near, 0, 1)
+        smooth = share * mean + (1 - share) * smooth
+    for _ in range(RELAXATIONS):
+        around = np.pad(smooth, 1, mode="edge")
+        mean = (around[:-2, 1:-1] + around[2:, 1:-1] + around[1:-1, :-2] + around[1:-1, 2:]) / 4
+        smooth = np.where(taken_HW, mean, smooth)
+    return smooth.astype(np.float32)
 
 
 def _feather(mask_HW: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -214,3 +214,19 @@ def test_planted_faults_are_what_they_say() -> None:
         assert spoiled.image_HW[own].mean() < phantom.image_HW[own].mean() - 0.05
     assert len(np.unique(spoiled.true_HW)) - 1 == phantom.label_HW.max() - len(erased) + len(spoiled.invented)
     assert (spoiled.label_HW == phantom.label_HW).all()
+
+
+def test_mended_labels_fit_what_the_images_show() -> None:
+    from emgen.testing.gated_training import label_quality
+
+    spoiled, mended = label_quality(seed=0, n=40)
+    assert spoiled < 0.75
+    assert mended > spoiled + 0.1
+
+
+@pytest.mark.slow
+def test_training_through_the_gate_gives_a_better_model() -> None:
+    from emgen.testing.gated_training import compare
+
+    scores = compare(seed=0, which=("faulty", "gated"))
+    assert scores["gated"]["miou"] > scores["faulty"]["miou"] + 0.02
