@@ -29,7 +29,7 @@ def arrays(modality: str = "haadf-stem") -> tuple[np.ndarray, np.ndarray]:
 
 @cache
 def found(modality: str) -> Found:
-    return find_planted(phantoms("stack", modality, 24, seed=0), POLARITY[modality], seed=0)
+    return find_planted(phantoms("stack", modality, 24, seed=2), POLARITY[modality], seed=2)
 
 
 def disc(shape: tuple[int, int], y: float, x: float, radius: float) -> np.ndarray:
@@ -50,8 +50,8 @@ def drawn(seed: int, contrast: float = 0.3, noise: float = 0.05) -> tuple[np.nda
 def test_planted_faults_are_found(modality: str) -> None:
     for fault in ("erased", "inverted", "shifted"):
         assert found(modality).planted[fault] >= 5
-        assert found(modality).recall(fault) >= 0.75, fault
-    assert found(modality).recall("invented") >= 0.6
+        assert found(modality).recall(fault) >= 0.8, fault
+    assert found(modality).recall("invented") >= 0.75
 
 
 @pytest.mark.parametrize("modality", list(POLARITY))
