@@ -35,7 +35,7 @@ CHECKPOINTS_BYTES = 500 * 2**20
 
 def expected_steps(spec: Spec) -> tuple[str, ...]:
     """``STEPS`` without what the spec switches off."""
-    left_out = ("gate ", "fidelity ") if spec.gate.mode == "off" else ()
+    left_out: tuple[str, ...] = ("gate ", "fidelity ") if spec.gate.mode == "off" else ()
     left_out += ("examination", "leaks") if spec.data.doctor == "off" else ()
     return tuple(label for label in STEPS if not label.startswith(left_out))
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from emgen.fidelity.correct import correct
 from emgen.fidelity.judge import Judged
-from emgen.stages import LabelArray, Stack
+from emgen.stages import LabelArray
 
 Mode = Literal["report", "quarantine", "correct"]
+
+
+class Labels(Protocol):
+    """(H, W) int32 instances by index."""
+
+    def __getitem__(self, index: int, /) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +31,7 @@ class Sifted:
     spared: tuple[int, ...] = ()
 
 
-def sift(stack: Sequence[Judged], labels: Stack, mode: Mode, tolerated: float, least_kept: float) -> Sifted:
+def sift(stack: Sequence[Judged], labels: Labels, mode: Mode, tolerated: float, least_kept: float) -> Sifted:
     """``tolerated``: share of particles at fault that an image may hold (in ``correct``, after correction).
     ``least_kept``: share of the images that is kept whatever they show; those without any particle left are not."""
     share = [_share_left(image, labels[index], mode) for index, image in enumerate(stack)]

@@ -134,7 +134,8 @@ class _Canvas:
         from scipy.ndimage import binary_dilation
 
         mask: NDArray[np.bool_] = binary_dilation(self.label == label, iterations=SKIRT)
-        return mask & ((self.label == label) | (self.label == 0))
+        skirt: NDArray[np.bool_] = mask & ((self.label == label) | (self.label == 0))
+        return skirt
 
     def _paint_out(self, own: NDArray[np.bool_]) -> bool:
         """Texture from elsewhere on the local brightness."""
@@ -209,7 +210,9 @@ def _feather(mask_HW: NDArray[np.bool_]) -> NDArray[np.float32]:
     """1 inside, falling to 0 over the outermost pixels."""
     from scipy.ndimage import distance_transform_edt
 
-    return np.clip(distance_transform_edt(np.pad(mask_HW, 1, mode="edge"))[1:-1, 1:-1] / 2, 0, 1).astype(np.float32)
+    depth = distance_transform_edt(np.pad(mask_HW, 1, mode="edge"))[1:-1, 1:-1]
+    alpha: NDArray[np.float32] = np.clip(depth / 2, 0, 1).astype(np.float32)
+    return alpha
 
 
 def _moved(mask_HW: NDArray[np.bool_], place: tuple[int, int]) -> NDArray[np.bool_]:

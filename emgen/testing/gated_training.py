@@ -104,7 +104,8 @@ def _training(pairs: Iterable[tuple[FloatArray, LabelArray]]) -> Training:
 
 def _trained(data: Training, seed: int, steps: int) -> Any:
     registered = load_host().find("downstream_task", "npssegnet")
-    config = registered.plugin.config(**SETTINGS, max_steps=steps)  # type: ignore[union-attr]
+    settings: Mapping[str, Any] = {**SETTINGS, "max_steps": steps}
+    config = registered.plugin.config(**settings)  # type: ignore[union-attr]
     context = Context(seed=seed)
     task: Any = registered.create(config, context)
     task.fit(data.images, data.labels, context)
