@@ -21,7 +21,7 @@ from emgen.engine.cache import Draft
 from emgen.engine.pieces import check_stop
 from emgen.engine.recipe import core_maker, plugin_maker
 from emgen.engine.run import Run
-from emgen.model import load_model
+from emgen.model import load_model, read_info
 from emgen.stages import Context, FloatArray, LabelArray
 from emgen.study.labels import LabelFolder
 from emgen.study.scoring import score_labels, scorers_of
@@ -29,7 +29,8 @@ from emgen.study.trial import Material
 
 SCORES = "scores.json"
 SCORED_BY = ("emgen.particles", "emgen.study.scoring")
-Segment = Callable[[FloatArray], LabelArray]
+Segment = Callable[[int, FloatArray], LabelArray]
+"""Instances of unseen micrograph i, whose pixels are given too."""
 
 
 @dataclass(frozen=True)
@@ -107,16 +108,50 @@ def bring_unseen(run: Run, material: Material) -> Unseen:
 
 
 def evaluate_model(run: Run, model: Artifact, unseen: Unseen, *, label: str, folder: str = "model") -> Artifact:
-    """Segments the unseen micrographs with a model, or with its state in ``snapshots/<step>``."""
+    """Segments the unseen micrographs with a model, or with its state in ``snapshots/<step>``.
+
+    All states of a training bring a micrograph to its scale alike, by the rough segmenter; so it is done once.
+    """
+    factors = _factors(run, model, unseen)
 
     def segmenter() -> Segment:
         loaded = load_model(model.path(folder), host=run.bench.host, device=run.bench.device)
-        return lambda image_HW: loaded.segment(image_HW).label_HW
+        known = [None if factors is None else (factors[index],) for index in range(len(unseen))]
+        return lambda index, image_HW: loaded.segment(image_HW, known[index]).label_HW
 
     maker = core_maker(1, "emgen.model", "emgen.multiscale", *SCORED_BY)
-    return _evaluate(
-        run, unseen, segmenter, label, maker=maker, keys={"model": f"{model.key}/{folder}"}, inputs=[model]
+    keys = {"model": f"{model.key}/{folder}", "factors": factors}
+    return _evaluate(run, unseen, segmenter, label, maker=maker, keys=keys, inputs=[model])
+
+
+def _factors(run: Run, model: Artifact, unseen: Unseen) -> list[float] | None:
+    """Factor of each unseen micrograph on the working scale of a model; ``None`` where the model finds it itself."""
+    scale = read_info(model.path("model"))
+    if not scale["scale"]:
+        return None
+
+    def produce(draft: Draft, context: Context) -> Mapping[str, Any]:
+        loaded = load_model(model.path("model"), host=run.bench.host, device=run.bench.device)
+        write_json(draft.folder / "factors.json", [loaded.factor(unseen.image(index)) for index in range(len(unseen))])
+        return {}
+
+    artifact = run.bench.perform(
+        Step(
+            label="scale of unseen micrographs",
+            kind="scores",
+            slot="scale",
+            maker=core_maker(1, "emgen.model"),
+            settings={
+                **{name: scale[name] for name in ("scale", "working_diameter", "polarity", "modality")},
+                "finder": asdict(run.bench.chosen("rough_segmenter").maker),
+            },
+            input_keys={"unseen": unseen.artifact.key, "lessons": run.bench.taught.key if run.bench.taught else None},
+            inputs=[unseen.artifact],
+            produce=produce,
+        )
     )
+    factors: list[float] = artifact.read("factors.json")
+    return factors
 
 
 def evaluate_rough(run: Run, unseen: Unseen, *, label: str = "rough masks") -> Artifact:
@@ -127,7 +162,7 @@ def evaluate_rough(run: Run, unseen: Unseen, *, label: str = "rough masks") -> A
     def segmenter() -> Segment:
         context = Context(seed=bench.spec.seed, device=bench.device, polarity=bench.polarity)
         stage = bench.rough_segmenter(context)
-        return lambda image_HW: stage.segment(image_HW[None])[0]
+        return lambda index, image_HW: stage.segment(image_HW[None])[0]
 
     keys = {"seed": bench.spec.seed, "scored": asdict(core_maker(1, *SCORED_BY))}
     keys |= {"lessons": bench.taught.key} if bench.taught else {}
@@ -153,7 +188,7 @@ def _evaluate(
         context.plan(len(unseen))
         for index in range(draft.done(), len(unseen)):
             check_stop(context, f"stopped at micrograph {index} of {len(unseen)}")
-            write_stack(draft.folder / f"label/{index:05d}", segment(unseen.image(index))[None], np.int32)
+            write_stack(draft.folder / f"label/{index:05d}", segment(index, unseen.image(index))[None], np.int32)
             draft.mark_done(index + 1)
             context.log(index + 1, {})
         found = [read_array(draft.folder, "label", index) for index in range(len(unseen))]
