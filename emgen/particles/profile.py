@@ -162,7 +162,9 @@ def _model(p: NDArray[np.float64]) -> NDArray[np.float64]:
     fine = np.linspace(-0.3, 2.2, 251)
     step = fine[1] - fine[0]
     level = np.maximum(1 - np.abs(fine) / p[0], 0)
-    inside = np.clip((p[0] - np.abs(fine)) / step + 0.5, 0, 1)  # in parts, so that the fit feels small moves of the edge
+    inside = np.clip(
+        (p[0] - np.abs(fine)) / step + 0.5, 0, 1
+    )  # in parts, so that the fit feels small moves of the edge
     solid = inside * (p[1] + (1 - p[1]) * np.sqrt(level * (2 - level)))
     soft = ndi.gaussian_filter1d(solid, p[4] / step)
     shown: NDArray[np.float64] = p[2] * np.interp(_GRID, fine, soft) + p[3]

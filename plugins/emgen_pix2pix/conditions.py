@@ -20,6 +20,7 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from emgen.particles.geometry import dome
+from emgen.particles.paint import paint_out
 from emgen.stages import FloatArray, LabelArray
 
 CHANNELS = 5
@@ -100,22 +101,6 @@ def with_texture(painted_HW: FloatArray, holes_HW: np.ndarray, law: NoiseLaw) ->
     depth = ndi.distance_transform_edt(holes_HW)
     weight = np.clip(depth / _SOFT_RIM, 0, 1).astype(np.float32)
     return np.where(holes_HW, painted_HW + weight * moved, painted_HW).astype(np.float32)
-
-
-def paint_out(image_HW: FloatArray, holes_HW: np.ndarray) -> FloatArray:
-    """Fills holes from their surroundings: averages of what is known, within ever wider Gaussians."""
-    if not holes_HW.any() or holes_HW.all():
-        return image_HW.astype(np.float32)
-    known = (~holes_HW).astype(np.float32)
-    filled, missing = image_HW * known, holes_HW.copy()
-    for sigma in (2.0, 4.0, 8.0, 16.0, 32.0, 64.0):
-        weight = ndi.gaussian_filter(known, sigma, mode="reflect")
-        value = ndi.gaussian_filter(image_HW * known, sigma, mode="reflect") / np.maximum(weight, 1e-6)
-        reached = missing & (weight > 0.05)
-        filled[reached] = value[reached]
-        missing &= ~reached
-    filled[missing] = float(image_HW[~holes_HW].mean())
-    return filled.astype(np.float32)
 
 
 def _fill_from_elsewhere(noise_HW: FloatArray, holes_HW: np.ndarray) -> FloatArray:

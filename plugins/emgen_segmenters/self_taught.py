@@ -3,7 +3,7 @@
 It is shown the stack's own micrographs with particles drawn on them (``lessons``) and learns to find what was drawn.
 Real particles are bright patches with sharp edges too, so it finds them as well, though in the first pass nothing tells
 it that they are any: positives among the unlabelled (Elkan and Noto 2008). In the next passes those of which it is sure
-are labelled in the lessons, and it learns what real ones look like.
+are labelled in the lessons, those of which it is not are painted out, and it learns what real ones look like.
 
 How large particles are is estimated too, unless it is said: a first network learns at several sizes of each
 micrograph, and the sizes of what it is sure of say by how much each is resized for the passes.
@@ -25,6 +25,7 @@ from emgen.data.tiling import predict_tiled
 from emgen.errors import ModelError, PreflightError
 from emgen.multiscale import Rung, ladder, look, merge, segment_at_best_scale
 from emgen.particles import equivalent_diameters, typical_diameter
+from emgen.particles.paint import paint_out
 from emgen.particles.profile import EdgeProfile, corrected, edge_profile
 from emgen.stages import Context, FloatArray, LabelArray, Stack
 from emgen_npssegnet.config import NPsSegNetConfig
@@ -40,6 +41,8 @@ _FEW = 5
 _FACTORS = (1 / 16, 4.0)
 _GENTLER = 0.7
 _FLATNESS = 0.2
+_DOUBT, _RIM = 0.2, 2
+"""Probability from which a place may hold a particle, and px around it that are painted out with it."""
 Lessons = tuple[FloatArray, LabelArray]
 _STATE, _DONE = "self_taught.json", "done"
 _AUGMENT = ("flip", "rotate90", "gauss-noise", "contrast")
@@ -104,7 +107,8 @@ class SelfTaught:
             profile = edge_profile(zip(images, found, strict=True))
             if profile is not None:
                 found = [corrected(label_HW, profile.ratio) for label_HW in found]
-            net = school.learn(images, found, _around(profile))
+            plain = [without_doubtful(*each) for each in zip(images, rungs, found, strict=True)]
+            net = school.learn(plain, found, _around(profile))
         return net
 
     def _seen(self, image_HW: Any) -> FloatArray:
@@ -193,6 +197,19 @@ class School:
         from emgen.model import model_folder
 
         return model_folder(self.config.start_from) if self.config.start_from else None
+
+
+def without_doubtful(image_HW: FloatArray, rung: Rung, found_HW: LabelArray) -> FloatArray:
+    """The image with everything painted out that may be a particle and is not among those found.
+
+    As background it would teach that real particles are none, and the network would unlearn them from training to
+    training.
+    """
+    from scipy import ndimage as ndi
+
+    sure_HW = ndi.binary_dilation(found_HW > 0, iterations=_RIM)
+    doubtful_HW = ndi.binary_dilation(rung.probability_HW >= _DOUBT, iterations=_RIM) & ~sure_HW
+    return paint_out(image_HW, doubtful_HW)
 
 
 def _around(profile: EdgeProfile | None) -> tuple[float, float]:

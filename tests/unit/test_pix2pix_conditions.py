@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from emgen.particles.geometry import dome
-from emgen_pix2pix.conditions import ContrastLaw, NoiseLaw, contrasts, paint_out, particle_channels, scene
+from emgen.particles.paint import paint_out
+from emgen_pix2pix.conditions import ContrastLaw, NoiseLaw, contrasts, particle_channels, scene
 
 
 def disc(centre, radius, shape=(96, 96)):
