@@ -36,7 +36,7 @@ class Pix2PixConfig(StageConfig):
         "support's texture, so that a network learns what is no particle; more hides particles that rough masks miss",
     )
     faintest: PositiveFloat = Field(
-        0.6,
+        0.7,
         le=1,
         description="virtual particles have the contrast measured for their size times a factor from here to 1.1: "
         "rough masks hold the bright particles, the stack holds fainter ones too",
@@ -52,7 +52,7 @@ class Pix2PixConfig(StageConfig):
             "patch_layers": 2,
             "detail": 4.0,
             "learning_rate": 1e-3,
-            "max_steps": 100,
+            "max_steps": 250,
             "batch": 6,
         },
         "check": {

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from emgen.errors import ModelError, NoParticlesError
 from emgen.particles import equivalent_diameters
+from emgen.particles.profile import edge_profile
 from emgen.stages import Context, FloatArray, Stack
 from emgen_pix2pix.conditions import CHANNELS, ContrastLaw, NoiseLaw, Scene, contrasts, particle_channels, scene
 from emgen_pix2pix.config import Pix2PixConfig
@@ -25,35 +26,48 @@ from emgen_torchkit.networks import encoder_decoder, zero_last_convolution
 from emgen_torchkit.schedule import flat_then_linear, set_rate, steps_per_epoch
 
 _BATCH = 16
-_PROBE = 0.8  # px: standard deviation of the drawing's edges
+_REACH, _BLURS = 7, (0.5, 2.5)  # px: half width of the kernel that softens edges, and the range of its deviation
 _LATENT = 1  # a channel of white noise: what the condition leaves open can vary
 
 
 class Generator(nn.Module):
-    """UNet++ that corrects a plain drawing: image = background + noise + softened contrast + net(condition).
+    """UNet++ that corrects a plain drawing: image = background + noise + drawn particles + net(condition).
 
-    The drawing has flat particles of the contrast asked for, their edges as soft as a sharp probe's. So they are there,
-    and sharp, from the first step on; the network learns profiles, edges and what else micrographs show.
+    Drawn particles have the contrast asked for, and the profile and softness of edge that the real ones have on average
+    (``draw_like``). So they are there from the first step on; the network learns what else micrographs show.
 
     x_BCHW: (B, 5 + 1, H, W), the channels of ``conditions`` and white noise. Gives (B, 1, H, W) on the [0, 1] scale.
     """
 
     soft: Tensor
+    flatness: Tensor
 
     def __init__(self, encoder: str, decoder_channels: tuple[int, ...]) -> None:
         super().__init__()
         self.net = encoder_decoder("unet++", encoder, decoder_channels, in_channels=CHANNELS + _LATENT)
         zero_last_convolution(self.net)
-        line = torch.exp(-0.5 * (torch.arange(-2.0, 3.0) / _PROBE) ** 2)
-        kernel = torch.outer(line, line) / line.sum() ** 2
-        self.register_buffer("soft", kernel[None, None], persistent=False)
+        self.register_buffer("soft", torch.zeros(1, 1, 2 * _REACH + 1, 2 * _REACH + 1))
+        self.register_buffer("flatness", torch.zeros(()))
+        self.draw_like(flatness=0.5, blur=1.0)
+
+    def draw_like(self, *, flatness: float, blur: float) -> None:
+        """``flatness``: 0 a sphere's profile, 1 a disc's. ``blur``: of edges, px."""
+        line = torch.exp(-0.5 * (torch.arange(-_REACH, _REACH + 1.0) / min(max(blur, _BLURS[0]), _BLURS[1])) ** 2)
+        self.soft.copy_(torch.outer(line, line)[None, None] / line.sum() ** 2)
+        self.flatness.fill_(flatness)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         h, w = x_BCHW.shape[-2:]
-        contrast = nn.functional.pad(x_BCHW[:, 1:2], (2, 2, 2, 2), mode="replicate")
-        drawing = x_BCHW[:, 3:4] + x_BCHW[:, 4:5] + nn.functional.conv2d(contrast, self.soft.to(contrast.dtype))
+        drawing = x_BCHW[:, 3:4] + x_BCHW[:, 4:5] + self._particles(x_BCHW[:, 1:2], x_BCHW[:, 2:3])
         out: Tensor = drawing + self.net(pad_to_multiple(x_BCHW, 32))[..., :h, :w]
         return out
+
+    def _particles(self, contrast: Tensor, dome: Tensor) -> Tensor:
+        """``contrast`` is a particle's mean; a sphere's mean height is two thirds of its peak."""
+        profile = self.flatness + (1 - self.flatness) * (dome * (2 - dome)).clamp(min=0).sqrt()
+        sharp = contrast * profile / (self.flatness + (1 - self.flatness) * 2 / 3)
+        padded = nn.functional.pad(sharp, (_REACH,) * 4, mode="replicate")
+        return nn.functional.conv2d(padded, self.soft.to(padded.dtype))
 
 
 class Pix2Pix:
@@ -79,9 +93,18 @@ class Pix2Pix:
         if not self.law.diameter.size:
             raise NoParticlesError("pix2pix: the rough masks of subset 1 hold no particle to learn from")
         conditions = [_stacked(la, c, s) for la, (_, c), s in zip(labels, measured, self.scenes, strict=True)]
+        self._draw_like(images, labels)
         trainee = _Training(self.generator, np.stack(conditions), np.stack(images)[:, None], self.config, context)
         train(trainee, trainee.steps, context, save=self.save)
         self.generator.eval()
+
+    def _draw_like(self, images: list[FloatArray], labels: list[np.ndarray]) -> None:
+        """The drawing takes profile and blur from the rough particles, where there are enough of them."""
+        bright = images if self.law.contrast.mean() > 0 else [1 - image for image in images]
+        profile = edge_profile(zip(bright, labels, strict=True))
+        if profile is not None:
+            radius = float(np.median(self.law.diameter)) / 2
+            self.generator.draw_like(flatness=profile.flatness, blur=profile.blur * radius)
 
     def generate(self, label_NHW: Stack, rng: np.random.Generator) -> FloatArray:
         """(N, H, W) int32 -> (N, H, W) float32 in [0, 1]; scenes drawn from subset 1 and flipped."""
