@@ -128,7 +128,10 @@ def segment_roughly(bench: Bench, micrographs: Micrographs, *, label: str = "rou
                 kind="labels",
                 slot="rough_segmenter",
                 produce=produce,
-                input_keys={"micrographs": micrographs.artifact.key, **{name: made.key for name, made in taught.items()}},
+                input_keys={
+                    "micrographs": micrographs.artifact.key,
+                    **{name: made.key for name, made in taught.items()},
+                },
                 inputs=[micrographs.artifact, *taught.values()],
                 seed_name="segment_roughly",
                 **bench.with_plugin(chosen),
