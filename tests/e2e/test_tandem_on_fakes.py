@@ -327,7 +327,7 @@ def test_the_manifest_says_what_the_model_came_from(start: Start) -> None:
     assert [row["name"] for row in record["data"]["micrographs"]] == ["image0", "image1", "image2"]
     assert all(len(row["sha256"]) == 64 for row in record["data"]["micrographs"])
     assert record["environment"]["libraries"]["numpy"] == np.__version__
-    assert record["split"] == result.outcome.parts.plan
+    assert record["split"] == {name: fact for name, fact in result.outcome.parts.plan.items() if name != "sources"}
     assert record["device"] == "cpu"
     assert record["precision"] == "float32"
     step = next(step for step in record["steps"] if step["label"] == "downstream_task")
@@ -400,7 +400,7 @@ def test_what_was_done_before_a_failure_is_kept(start: Start, tmp_path: Path) ->
 
 
 def test_a_stage_that_breaks_the_contract_is_named(start: Start) -> None:
-    with pytest.raises(StageFailedError, match=r'mask sampler "misshapen"(.|\n)*shape \(16, 3, 3\)'):
+    with pytest.raises(StageFailedError, match=r'mask sampler "misshapen"(.|\n)*shape \(\d+, 3, 3\)'):
         start(mask_sampler="misshapen")
 
 
