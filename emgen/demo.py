@@ -44,10 +44,10 @@ SPEC: Mapping[str, Any] = {
     "data": {"crop": 96, "working_diameter": DIAMETER, "crops_per_micrograph": 16, "scale": "stack"},
     "split": {"by": "micrograph", "subset1": 12, "held_out": 0.1},
     "virtual": {"images": 320},
-    "rough_segmenter": {"uses": "self-taught", "diameter": DIAMETER},
+    "rough_segmenter": {"uses": "self-taught", "diameter": DIAMETER, "steps": 150},
     "mask_sampler": "fitted-particles",
     "morphology_gan": {"uses": "pix2pix", "max_steps": 60, "faintest": 0.5},
-    "contrast_gan": {"uses": "cyclegan", "max_steps": 150},
+    "contrast_gan": {"uses": "cyclegan", "max_steps": 100},
     "downstream_task": {
         "uses": "npssegnet",
         "start_from": None,
