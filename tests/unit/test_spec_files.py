@@ -46,7 +46,7 @@ def test_what_the_comments_show_is_what_is_in_effect(tmp_path: Path, host: Host)
     text = init_spec("test-stem", "raw", host)
     (tmp_path / "plain.yaml").write_text(text)
     (tmp_path / "all.yaml").write_text(uncommented(text))
-    assert len(yaml.safe_load(uncommented(text))["data"]) == 6
+    assert len(yaml.safe_load(uncommented(text))["data"]) == 7
     plain = load_spec(tmp_path / "plain.yaml", host=host)
     assert load_spec(tmp_path / "all.yaml", host=host).to_dict() == plain.to_dict()
 
