@@ -94,7 +94,9 @@ def test_no_training_of_any_round_takes_a_held_out_crop(two: Any) -> None:
     trained = [label for label in result.artifacts if step(result, label).manifest["kind"] == "model"]
     assert len(trained) == 8
     for label in trained:
-        fitted_on = {name: key for name, key in recipe_inputs(result, label).items() if not name.startswith("checkpoint")}
+        fitted_on = {
+            name: key for name, key in recipe_inputs(result, label).items() if not name.startswith("checkpoint")
+        }
         assert "held_out" not in json.dumps(fitted_on), label
 
 
