@@ -93,8 +93,8 @@ def opened_run(
 ) -> Iterator[Run]:
     """A run whose steps the block may call in any way; checked before, recorded after, stopped by signals.
 
-    ``progress``: whether to show any, or what shows it. ``resume``: the command that takes the work up again, where that
-    is not ``emgen run``.
+    ``progress``: whether to show any, or what shows it. ``resume``: the command that takes the work up again, where
+    that is not ``emgen run``.
     """
     device = pick_device(spec.device)
     store = Store(Path(cache) if cache else out / STAGES)
