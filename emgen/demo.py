@@ -46,7 +46,7 @@ SPEC: Mapping[str, Any] = {
     "virtual": {"images": 320},
     "rough_segmenter": {"uses": "self-taught", "diameter": DIAMETER, "steps": 150},
     "mask_sampler": "fitted-particles",
-    "morphology_gan": {"uses": "pix2pix", "max_steps": 60, "faintest": 0.5},
+    "morphology_gan": {"uses": "pix2pix", "drawing": True, "max_steps": 60, "faintest": 0.5},
     "contrast_gan": {"uses": "cyclegan", "max_steps": 100},
     "downstream_task": {
         "uses": "npssegnet",

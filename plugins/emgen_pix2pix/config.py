@@ -23,6 +23,11 @@ class Pix2PixConfig(StageConfig):
         description="the discriminator also sees the image's fine structure, so many times as strong: it then judges "
         "noise and texture within few steps. 0 shows it the image alone, as the papers do",
     )
+    drawing: bool = Field(
+        False,
+        description="the network corrects particles that are drawn for it, as bright and as sharp as the rough ones are "
+        "on average, instead of making them from nothing: needs few steps, and masks whose outlines are right",
+    )
     l1_weight: NonNegativeFloat = Field(10.0, description="λ of the L1 loss beside the least-squares GAN loss")
     learning_rate: PositiveFloat = Field(2e-4, description="of Adam, both networks")
     betas: tuple[float, float] = Field((0.5, 0.999), description="of Adam")

@@ -31,10 +31,10 @@ _LATENT = 1  # a channel of white noise: what the condition leaves open can vary
 
 
 class Generator(nn.Module):
-    """UNet++ that corrects a plain drawing: image = background + noise + drawn particles + net(condition).
+    """UNet++ that adds what the mask asks for: image = background + noise (+ drawn particles) + net(condition).
 
-    Drawn particles have the contrast asked for, and the profile and softness of edge that the real ones have on average
-    (``draw_like``). So they are there from the first step on; the network learns what else micrographs show.
+    Drawn particles, if any, have the contrast asked for, and the profile and softness of edge that the real ones have
+    on average (``draw_like``). So they are there from the first step on; the network learns what else is to be seen.
 
     x_BCHW: (B, 5 + 1, H, W), the channels of ``conditions`` and white noise. Gives (B, 1, H, W) on the [0, 1] scale.
     """
@@ -42,8 +42,9 @@ class Generator(nn.Module):
     soft: Tensor
     flatness: Tensor
 
-    def __init__(self, encoder: str, decoder_channels: tuple[int, ...]) -> None:
+    def __init__(self, encoder: str, decoder_channels: tuple[int, ...], *, drawing: bool = False) -> None:
         super().__init__()
+        self.drawing = drawing
         self.net = encoder_decoder("unet++", encoder, decoder_channels, in_channels=CHANNELS + _LATENT)
         zero_last_convolution(self.net)
         self.register_buffer("soft", torch.zeros(1, 1, 2 * _REACH + 1, 2 * _REACH + 1))
@@ -58,8 +59,10 @@ class Generator(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         h, w = x_BCHW.shape[-2:]
-        drawing = x_BCHW[:, 3:4] + x_BCHW[:, 4:5] + self._particles(x_BCHW[:, 1:2], x_BCHW[:, 2:3])
-        out: Tensor = drawing + self.net(pad_to_multiple(x_BCHW, 32))[..., :h, :w]
+        scene = x_BCHW[:, 3:4] + x_BCHW[:, 4:5]
+        if self.drawing:
+            scene = scene + self._particles(x_BCHW[:, 1:2], x_BCHW[:, 2:3])
+        out: Tensor = scene + self.net(pad_to_multiple(x_BCHW, 32))[..., :h, :w]
         return out
 
     def _particles(self, contrast: Tensor, dome: Tensor) -> Tensor:
@@ -77,7 +80,9 @@ class Pix2Pix:
         self.config = config
         self.context = context or Context()
         with reproducible(self.context.seed):
-            self.generator = Generator(config.encoder, config.decoder_channels).to(self.context.device)
+            self.generator = Generator(config.encoder, config.decoder_channels, drawing=config.drawing).to(
+                self.context.device
+            )
         self.scenes: list[Scene] = []
         self.law = ContrastLaw(np.zeros(0, np.float32), np.zeros(0, np.float32))
 
@@ -93,7 +98,8 @@ class Pix2Pix:
         if not self.law.diameter.size:
             raise NoParticlesError("pix2pix: the rough masks of subset 1 hold no particle to learn from")
         conditions = [_stacked(la, c, s) for la, (_, c), s in zip(labels, measured, self.scenes, strict=True)]
-        self._draw_like(images, labels)
+        if self.config.drawing:
+            self._draw_like(images, labels)
         trainee = _Training(self.generator, np.stack(conditions), np.stack(images)[:, None], self.config, context)
         train(trainee, trainee.steps, context, save=self.save)
         self.generator.eval()
