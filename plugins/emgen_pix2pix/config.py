@@ -25,8 +25,8 @@ class Pix2PixConfig(StageConfig):
     )
     drawing: bool = Field(
         False,
-        description="the network corrects particles that are drawn for it, as bright and sharp as the rough ones are on "
-        "average, instead of making them from nothing: needs few steps, and masks whose outlines are right",
+        description="the network corrects particles that are drawn for it, as bright and as sharp as the rough ones "
+        "are on average, instead of making them from nothing: needs few steps, and masks whose outlines are right",
     )
     l1_weight: NonNegativeFloat = Field(10.0, description="λ of the L1 loss beside the least-squares GAN loss")
     learning_rate: PositiveFloat = Field(2e-4, description="of Adam, both networks")
