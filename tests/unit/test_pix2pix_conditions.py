@@ -120,3 +120,20 @@ def test_painted_out_places_keep_the_texture_of_their_surroundings(micrograph):
     fine = one.background_HW + one.noise_HW
     fine = fine - fine.mean(axis=0)
     assert 0.7 < fine[label > 0].std() / fine[label == 0].std() < 1.3
+
+
+@pytest.mark.parametrize("drawing", [True, False])
+def test_an_untrained_generator_shows_particles_only_where_it_draws_them(micrograph, drawing):
+    import torch
+
+    from emgen_pix2pix.gan import Generator
+
+    image, label, _ = micrograph
+    one = scene(image, label, sigma=1.0, margin=2.0)
+    particle = particle_channels(label, np.full(3, 0.3, np.float32))
+    x = np.concatenate([particle, one.channels(particle[1]), np.zeros((1, *label.shape), np.float32)])
+    generator = Generator("tu-mobilenetv3_small_100", (16, 8), drawing=drawing).eval()
+    with torch.inference_mode():
+        shown = generator(torch.from_numpy(x.astype(np.float32))[None])[0, 0].numpy()
+    added = (shown - one.background_HW)[label > 0].mean()
+    assert added == pytest.approx(0.3 if drawing else 0.0, abs=0.08)
