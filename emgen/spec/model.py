@@ -33,6 +33,11 @@ def _share(value: Any) -> Any:
     raise ValueError("should be a fraction above 0 and below 1, or a whole number of micrographs from 1")
 
 
+def _off(value: Any) -> Any:
+    """YAML reads an unquoted ``off`` as false."""
+    return "off" if value is False else value
+
+
 class DataSpec(Part):
     """How micrographs become training crops."""
 
@@ -55,7 +60,7 @@ class DataSpec(Part):
         True,
         description="compare rough masks and image: are the particles bright or dark, as the modality says?",
     )
-    doctor: Literal["warn", "strict", "off"] = Field(
+    doctor: Annotated[Literal["warn", "strict", "off"], BeforeValidator(_off)] = Field(
         "warn",
         description="examine the stack first (duplicates, data bars, clipped or odd micrographs); warn: say so in the "
         "report; strict: stop on a warning",
@@ -85,7 +90,7 @@ class VirtualSpec(Part):
 class GateSpec(Part):
     """What becomes of virtual images that do not show what their labels say."""
 
-    mode: Literal["off", "report", "quarantine", "correct"] = Field(
+    mode: Annotated[Literal["off", "report", "quarantine", "correct"], BeforeValidator(_off)] = Field(
         "correct",
         description="correct: mend the labels, leave out images that show particles without one; quarantine: leave out "
         "every image with too many faults; report: only count; off: no check",

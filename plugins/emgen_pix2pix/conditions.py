@@ -14,6 +14,7 @@ shine through learns to copy them and ignores the mask.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,7 @@ CHANNELS = 5
 _NOISE_SIGMA = 1.0
 _TEXTURE_SIGMA = 4.0
 """Structure finer than this is moved into holes from elsewhere; coarser structure is continued from their rims."""
+_LEAST_FOR_LEVEL = 3
 _SOFT_RIM = 1.0
 """Width, px, over which moved structure fades in: no seam is to tell where a particle was."""
 
@@ -137,27 +139,53 @@ def particle_channels(label_HW: LabelArray, contrast_K: FloatArray) -> FloatArra
     return np.stack([(label_HW > 0).astype(np.float32), value[rank], dome(rank, len(present) - 1)])
 
 
-class ContrastLaw:
-    """Measured pairs (diameter, contrast); draws a contrast for a particle from those of like size."""
+def scene_levels(contrasts_N: Sequence[FloatArray]) -> FloatArray:
+    """(N,) median contrast of each scene's particles; NaN of a scene with fewer than ``_LEAST_FOR_LEVEL``."""
+    enough = [c.size >= _LEAST_FOR_LEVEL for c in contrasts_N]
+    levels = [np.median(c) if e else np.nan for c, e in zip(contrasts_N, enough, strict=True)]
+    return np.asarray(levels, np.float32)
 
-    def __init__(self, diameter_K: FloatArray, contrast_K: FloatArray) -> None:
+
+class ContrastLaw:
+    """Measured particles; draws a contrast for a particle from those of like size in scenes of like contrast.
+
+    ``level_K``: the median contrast of the scene that each was measured in, NaN where that is not known. A stack mixes
+    materials, supports and doses: contrasts of one micrograph on the background of another are particles that nobody
+    will see, or that nobody could miss.
+    """
+
+    def __init__(self, diameter_K: FloatArray, contrast_K: FloatArray, level_K: FloatArray | None = None) -> None:
         self.diameter, self.contrast = diameter_K, contrast_K
+        self.level = np.full(diameter_K.shape, np.nan, np.float32) if level_K is None else level_K
 
     @classmethod
-    def fit(cls, diameter_K: FloatArray, contrast_K: FloatArray) -> ContrastLaw:
-        """Drops the fifth with the weakest contrast: rough particles that are most likely none."""
+    def fit(cls, diameter_K: FloatArray, contrast_K: FloatArray, level_K: FloatArray | None = None) -> ContrastLaw:
+        """Drops the fifth with the weakest contrast for their scene: rough particles that are most likely none."""
+        law = cls(diameter_K, contrast_K, level_K)
         if diameter_K.size < 5:
-            return cls(diameter_K, contrast_K)
-        keep = np.abs(contrast_K) >= np.quantile(np.abs(contrast_K), 0.2)
-        keep &= np.sign(contrast_K) == np.sign(np.median(contrast_K))
-        return cls(diameter_K[keep], contrast_K[keep])
+            return law
+        typical = np.median(contrast_K)
+        relative = np.abs(contrast_K / np.where(np.sign(law.level) == np.sign(typical), law.level, typical))
+        keep = (relative >= np.quantile(relative, 0.2)) & (np.sign(contrast_K) == np.sign(typical))
+        return cls(diameter_K[keep], contrast_K[keep], law.level[keep])
 
-    def draw(self, diameter_K: FloatArray, faintest: float, rng: np.random.Generator) -> FloatArray:
-        """(K,) diameters -> (K,) contrasts: one of the 25 nearest in size, times a factor ``faintest`` … 1.1."""
+    def draw(
+        self, diameter_K: FloatArray, faintest: float, rng: np.random.Generator, level: float = np.nan
+    ) -> FloatArray:
+        """(K,) diameters -> (K,) contrasts: one of the 25 nearest, times a factor ``faintest`` … 1.1.
+
+        Nearest in the logarithms of diameter and, where both are known, of the scene's ``level``.
+        """
         if not self.diameter.size or not diameter_K.size:
             return np.zeros(diameter_K.size, np.float32)
-        order = np.abs(np.log(self.diameter)[None] - np.log(diameter_K)[:, None]).argsort(1, kind="stable")
-        near = order[:, : min(25, self.diameter.size)]
+        away = np.abs(np.log(self.diameter)[None] - np.log(diameter_K)[:, None]) + self._from_level(level)[None]
+        near = away.argsort(1, kind="stable")[:, : min(25, self.diameter.size)]
         pick = near[np.arange(len(near)), rng.integers(near.shape[1], size=len(near))]
         drawn: FloatArray = (self.contrast[pick] * rng.uniform(faintest, 1.1, len(pick))).astype(np.float32)
         return drawn
+
+    def _from_level(self, level: float) -> FloatArray:
+        """(K,) distance of each particle's scene from one of this level; 0 where either is not known."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            away = np.abs(np.log(self.level / level))
+        return np.nan_to_num(away, nan=0.0, posinf=0.0).astype(np.float32)

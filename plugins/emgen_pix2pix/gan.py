@@ -15,7 +15,16 @@ from emgen.errors import ModelError, NoParticlesError
 from emgen.particles import equivalent_diameters
 from emgen.particles.profile import edge_profile
 from emgen.stages import Context, FloatArray, Stack
-from emgen_pix2pix.conditions import CHANNELS, ContrastLaw, NoiseLaw, Scene, contrasts, particle_channels, scene
+from emgen_pix2pix.conditions import (
+    CHANNELS,
+    ContrastLaw,
+    NoiseLaw,
+    Scene,
+    contrasts,
+    particle_channels,
+    scene,
+    scene_levels,
+)
 from emgen_pix2pix.config import Pix2PixConfig
 from emgen_torchkit import state
 from emgen_torchkit.adversarial import discriminator, verdict_loss
@@ -84,6 +93,7 @@ class Pix2Pix:
                 self.context.device
             )
         self.scenes: list[Scene] = []
+        self.level_N = np.zeros(0, np.float32)  # what contrast particles have in each scene
         self.law = ContrastLaw(np.zeros(0, np.float32), np.zeros(0, np.float32))
 
     def fit(self, label_NHW: Stack, image_NHW: Stack, context: Context) -> None:
@@ -94,7 +104,9 @@ class Pix2Pix:
             scene(i, la, self.config.background_sigma, self.config.margin) for i, la in zip(images, labels, strict=True)
         ]
         measured = [contrasts(i, s.background_HW, la) for i, s, la in zip(images, self.scenes, labels, strict=True)]
-        self.law = ContrastLaw.fit(*(np.concatenate(column) for column in zip(*measured, strict=True)))
+        self.level_N = scene_levels([contrast for _, contrast in measured])
+        diameter, contrast = (np.concatenate(column) for column in zip(*measured, strict=True))
+        self.law = ContrastLaw.fit(diameter, contrast, np.repeat(self.level_N, [c.size for _, c in measured]))
         if not self.law.diameter.size:
             raise NoParticlesError("pix2pix: the rough masks of subset 1 hold no particle to learn from")
         conditions = [_stacked(la, c, s) for la, (_, c), s in zip(labels, measured, self.scenes, strict=True)]
@@ -133,6 +145,8 @@ class Pix2Pix:
             "noise_NHW": np.stack([s.noise_HW for s in self.scenes]).astype(np.float16),
             "diameter_K": self.law.diameter,
             "contrast_K": self.law.contrast,
+            "level_K": self.law.level,
+            "level_N": self.level_N,
             "noise_law_N2": np.array([(s.law.floor, s.law.slope) for s in self.scenes], np.float32),
         }
         (folder / "scenes.safetensors").write_bytes(as_bytes(scenes))
@@ -148,14 +162,17 @@ class Pix2Pix:
             Scene(b.astype(np.float32), n.astype(np.float32), NoiseLaw(float(law[0]), float(law[1])))
             for b, n, law in rows
         ]
-        self.law = ContrastLaw(stored["diameter_K"], stored["contrast_K"])
+        self.level_N = stored["level_N"]
+        self.law = ContrastLaw(stored["diameter_K"], stored["contrast_K"], stored["level_K"])
 
     def _condition(self, label_HW: np.ndarray, rng: np.random.Generator) -> FloatArray:
-        drawn, code = self.scenes[int(rng.integers(len(self.scenes)))], int(rng.integers(4))
+        which, code = int(rng.integers(len(self.scenes))), int(rng.integers(4))
+        drawn = self.scenes[which]
         background, noise = (
             _fit_shape(flip(part, code), label_HW.shape) for part in (drawn.background_HW, drawn.noise_HW)
         )
-        contrast = self.law.draw(equivalent_diameters(label_HW).astype(np.float32), self.config.faintest, rng)
+        diameters = equivalent_diameters(label_HW).astype(np.float32)
+        contrast = self.law.draw(diameters, self.config.faintest, rng, float(self.level_N[which]))
         return _stacked(label_HW, contrast, Scene(background, noise, drawn.law))
 
 

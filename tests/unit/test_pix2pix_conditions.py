@@ -7,7 +7,7 @@ import pytest
 
 from emgen.particles.geometry import dome
 from emgen.particles.paint import paint_out
-from emgen_pix2pix.conditions import ContrastLaw, NoiseLaw, contrasts, particle_channels, scene
+from emgen_pix2pix.conditions import ContrastLaw, NoiseLaw, contrasts, particle_channels, scene, scene_levels
 
 
 def disc(centre, radius, shape=(96, 96)):
@@ -93,6 +93,33 @@ def test_rough_particles_without_contrast_leave_the_law():
     contrast = np.concatenate([np.full(80, 0.3), np.zeros(20)]).astype(np.float32)
     law = ContrastLaw.fit(np.full(100, 10.0, np.float32), contrast)
     assert law.contrast.min() > 0.2
+
+
+def two_materials() -> ContrastLaw:
+    """Faint particles of one micrograph, and strong ones of another."""
+    contrast = np.concatenate([np.linspace(0.04, 0.06, 60), np.linspace(0.4, 0.6, 60)]).astype(np.float32)
+    diameter = np.random.default_rng(1).uniform(9, 11, 120).astype(np.float32)
+    return ContrastLaw.fit(diameter, contrast, np.repeat([0.05, 0.5], 60).astype(np.float32))
+
+
+def test_the_faint_particles_of_a_micrograph_stay_in_the_law():
+    assert np.sum(two_materials().contrast < 0.1) == pytest.approx(48, abs=2)
+
+
+@pytest.mark.parametrize(("level", "low", "high"), [(0.05, 0.03, 0.07), (0.5, 0.3, 0.7)])
+def test_contrast_is_drawn_from_scenes_of_like_contrast(level, low, high):
+    drawn = two_materials().draw(np.full(200, 10.0, np.float32), 0.8, np.random.default_rng(0), level)
+    assert drawn.min() > low
+    assert drawn.max() < high
+
+
+def test_a_scene_without_particles_has_those_of_the_whole_stack():
+    drawn = two_materials().draw(np.full(200, 10.0, np.float32), 0.8, np.random.default_rng(0))
+    assert (drawn < 0.1).any()
+    assert (drawn > 0.3).any()
+    levels = scene_levels([np.array([0.1, 0.2, 0.3], np.float32), np.zeros(0, np.float32)])
+    assert levels[0] == pytest.approx(0.2)
+    assert np.isnan(levels[1])
 
 
 @pytest.mark.parametrize("level", [0.0, 0.3])

@@ -217,3 +217,11 @@ def test_importing_the_spec_loads_nothing_heavy() -> None:
     code = f"import sys, {modules}; sys.exit(', '.join({heavy} & set(sys.modules)) or None)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_off_needs_no_quotes_in_yaml(tmp_path: Path, host: Host) -> None:
+    """YAML 1.1 reads it as false."""
+    text = "images: [raw/*.tif]\nmodality: test-stem\ngate: {mode: off}\ndata: {doctor: off}\n"
+    spec = load_spec(write(tmp_path, "spec.yaml", text), host=host)
+    assert (spec.gate.mode, spec.data.doctor) == ("off", "off")
+    assert load_spec(BASIC, ["gate.mode=off"], host).gate.mode == "off"
