@@ -49,7 +49,11 @@ class FittedParticles:
         masks = []
         for _ in range(n):
             draws = int(self._config.density + rng.random())
-            stamps = [stamp for _ in range(draws) for stamp in self._law.draw(shape_HW, rng)]
+            stamps = [
+                stamp
+                for _ in range(draws)
+                for stamp in self._law.draw(shape_HW, rng, other_sizes=self._config.other_sizes)
+            ]
             masks.append(populate(shape_HW, stamps, self._spacing, rng))
         return np.stack(masks)
 

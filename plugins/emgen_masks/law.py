@@ -21,6 +21,10 @@ ROUGHNESS = np.linspace(0, 0.5, 9)
 DIAMETERS = np.array([4.0, 6.0, 9.0, 14.0, 22.0, 35.0])
 REPEATS = 12
 LARGEST_ASPECT = 6.0
+OTHER = (0.6, 2.5)
+"""Range, log-uniform, of the factor on the diameter of particles of other sizes than those measured."""
+SMALLEST, LARGEST = 4.0, 0.4
+"""Such particles stay between this diameter (px) and this share of the mask's shorter side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +63,16 @@ class ParticleLaw:
             bandwidth=smoothing * (4 / (5 * len(rows))) ** (1 / 7),
         )
 
-    def draw(self, shape_HW: tuple[int, int], rng: np.random.Generator) -> list[Stamp]:
-        """The particles of one mask."""
+    def draw(self, shape_HW: tuple[int, int], rng: np.random.Generator, *, other_sizes: float = 0.0) -> list[Stamp]:
+        """The particles of one mask. ``other_sizes``: share whose diameter is made another than measured."""
         measured = int(rng.choice(self.count_N))
-        return [self._particle(row, rng) for row in self._rows(self._count(measured, shape_HW, rng), measured, rng)]
+        rows = self._rows(self._count(measured, shape_HW, rng), measured, rng)
+        if other_sizes > 0:
+            changed = rng.random(len(rows)) < other_sizes
+            diameter = np.exp(rows[:, 0] + rng.uniform(*np.log(OTHER), len(rows)))
+            diameter = np.clip(diameter, SMALLEST, LARGEST * min(shape_HW))
+            rows[changed, 0] = np.log(diameter[changed])
+        return [self._particle(row, rng) for row in rows]
 
     def _count(self, measured: int, shape_HW: tuple[int, int], rng: np.random.Generator) -> int:
         """For a mask of another shape, in proportion to the area in whose sight particles lie."""

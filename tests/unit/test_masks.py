@@ -203,6 +203,15 @@ def test_large_particles_are_not_underrated_for_being_cut_more_often() -> None:
     assert weighted == pytest.approx(30, rel=0.08)
 
 
+def test_some_particles_have_sizes_that_rough_masks_may_have_missed(sparse: np.ndarray) -> None:
+    as_measured, wider = (
+        np.concatenate([equivalent_diameters(mask) for mask in drawn(fitted(sparse, trials=2, other_sizes=share))])
+        for share in (0.0, 0.3)
+    )
+    assert np.median(wider) == pytest.approx(np.median(as_measured), rel=0.15)
+    assert np.quantile(wider, 0.97) > 1.25 * np.quantile(as_measured, 0.97)
+
+
 def test_particles_larger_than_the_crop_can_still_be_learnt() -> None:
     label = np.zeros((3, 64, 64), np.int32)
     label[:, :, :40] = 1
