@@ -23,6 +23,7 @@ from emgen.study.labels import LabelFolder, LabelOf
 from emgen.study.trial import Material
 
 SIMULATED_BY = (
+    "emgen.particles",
     "emgen.study.agreement",
     "emgen.study.annotator",
     "emgen.study.calibrate",

@@ -41,7 +41,7 @@ def degraded_truth(run: Run, micrographs: Micrographs, truth: LabelOf, step: int
             label="rough_segmenter",
             kind="labels",
             slot="degraded",
-            maker=core_maker(1, "emgen.study.agreement", "emgen.study.degrade", "emgen.study.scene"),
+            maker=core_maker(1, "emgen.particles", "emgen.study.agreement", "emgen.study.degrade", "emgen.study.scene"),
             settings={"step": step},
             input_keys={"micrographs": micrographs.artifact.key, "truth": digest_of(truth, len(micrographs))},
             inputs=[micrographs.artifact],

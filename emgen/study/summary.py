@@ -178,11 +178,13 @@ def interval(own: Effect, *, points: bool) -> str:
 
 
 def sentence(own: Comparison) -> str:
-    """``A − B: +5.1 points of MIoU (95 % interval +2.0 … +8.2, 3 seeds)``"""
+    """``A − B: +5.1 points of MIoU (95 % interval +2.0 … +8.2, 3 seeds)``; says so where 0 is in it."""
     points = _is_share(own.measure)
     unit = f"points of {title_of(own.measure)}" if points else f"in {title_of(own.measure)}"
     sure = interval(own.effect, points=points)
     known = f"95 % interval {sure}, {own.effect.n} seeds" if sure != "–" else "one seed, so no interval"
+    if sure != "–" and not own.effect.distinguishable:
+        known += "; not distinguishable"
     return f"{own.arm} − {own.other}: {difference(own.effect.mean, points=points)} {unit} ({known})"
 
 

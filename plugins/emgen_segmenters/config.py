@@ -57,7 +57,7 @@ class SelfTaughtConfig(StageConfig):
     encoder: str = Field("resnet18", description="encoder of the UNet++")
     decoder_channels: tuple[PositiveInt, ...] = Field((32, 24, 16), min_length=3, max_length=5)
     contrast: tuple[PositiveFloat, PositiveFloat] = Field(
-        (0.5, 4.0), description="range of the drawn particles' contrast, over the image's own structure at their size"
+        (0.5, 12.0), description="range of the drawn particles' contrast, over the image's own structure at their size"
     )
     sure: float = Field(0.85, gt=0, lt=1, description="mean probability from which a particle counts as found")
     smallest: float = Field(

@@ -30,8 +30,10 @@ from emgen.particles.profile import EdgeProfile, corrected, edge_profile
 from emgen.stages import Context, FloatArray, LabelArray, Stack
 from emgen_npssegnet.config import NPsSegNetConfig
 from emgen_npssegnet.task import NPsSegNet
-from emgen_segmenters.config import SelfTaughtConfig
+from emgen_segmenters.blobs import find_objects
+from emgen_segmenters.config import SelfTaughtConfig, ThresholdConfig
 from emgen_segmenters.lessons import lessons, without
+from emgen_segmenters.outlines import outline
 
 WORKING_DIAMETER = 14.0
 _MOST = 48
@@ -43,6 +45,8 @@ _GENTLER = 0.7
 _FLATNESS = 0.2
 _DOUBT, _RIM = 0.2, 2
 """Probability from which a place may hold a particle, and px around it that are painted out with it."""
+_FALSE = 0.1
+"""Share of false ones among the spots that count as obvious."""
 Lessons = tuple[FloatArray, LabelArray]
 _STATE, _DONE = "self_taught.json", "done"
 _AUGMENT = ("flip", "rotate90", "gauss-noise", "contrast")
@@ -61,14 +65,19 @@ class SelfTaught:
         """(H, W) float32 in [0, 1] each, of any sizes. Every pass is kept in ``context.scratch`` once it is done."""
         images = [self._seen(micrographs[int(i)]) for i in _spread(len(micrographs), _MOST)]
         context.plan(self.config.steps * self._trainings)
+        plain = [without_obvious(image) for image in images]
         with tempfile.TemporaryDirectory() as spare:
             school = School(self.config, replace(context, polarity="bright"), context.scratch or Path(spare))
             if self.config.diameter is None:
-                views = [resize_image(image, factor) for image in images for factor in ladder(image.shape)]
+                views = [resize_image(image, factor) for image in plain for factor in ladder(image.shape)]
                 self._nets["finder"] = school.learn(views, None)
                 self._typical = self._typical_of(images)
-            resized = [resize_image(image, self._factor(image)) for image in images]
-            self._nets["segmenter"] = self._passes(school, resized)
+            factors = [self._factor(image) for image in images]
+            resized, bare = (
+                [resize_image(image, factor) for image, factor in zip(stack, factors, strict=True)]
+                for stack in (images, plain)
+            )
+            self._nets["segmenter"] = self._passes(school, resized, bare)
 
     def segment(self, image_NHW: Stack) -> LabelArray:
         """(N, H, W) float32 in [0, 1] -> (N, H, W) int32 instances. Raises ``ModelError`` where nothing was learnt."""
@@ -97,9 +106,9 @@ class SelfTaught:
     def _trainings(self) -> int:
         return self.config.passes + (self.config.diameter is None)
 
-    def _passes(self, school: School, images: list[FloatArray]) -> NPsSegNet:
-        """First on drawn particles alone, then on those found as well."""
-        net = school.learn(images, None)
+    def _passes(self, school: School, images: list[FloatArray], bare: list[FloatArray]) -> NPsSegNet:
+        """First on drawn particles alone, then on those found as well. ``bare``: without what is obviously one."""
+        net = school.learn(bare, None)
         for _ in range(1, self.config.passes):
             self._nets["segmenter"] = net
             rungs = [look(self._probability("segmenter"), image, 1.0) for image in images]
@@ -197,6 +206,20 @@ class School:
         from emgen.model import model_folder
 
         return model_folder(self.config.start_from) if self.config.start_from else None
+
+
+def without_obvious(image_HW: FloatArray) -> FloatArray:
+    """The image with everything painted out that stands out by itself, most of which are particles.
+
+    The first training knows no real particle; the brightest ones, brighter than any that is drawn, would teach it
+    that they are background. What is painted out in vain is a piece of support less to learn from.
+    """
+    from scipy import ndimage as ndi
+
+    seen = ThresholdConfig()
+    spots = find_objects(image_HW, seen.smallest, seen.largest, _FALSE)
+    obvious_HW = outline(image_HW, spots, seen.edge) > 0 if len(spots) else np.zeros(image_HW.shape, bool)
+    return paint_out(image_HW, ndi.binary_dilation(obvious_HW, iterations=_RIM))
 
 
 def without_doubtful(image_HW: FloatArray, rung: Rung, found_HW: LabelArray) -> FloatArray:
