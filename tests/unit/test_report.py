@@ -13,11 +13,15 @@ import pytest
 from click.testing import CliRunner
 
 import emgen_metrics.plugin
+from emgen.artifacts import open_stack, write_stack
 from emgen.cli import main
 from emgen.engine.launch import run_spec
 from emgen.errors import OutputError
 from emgen.host import Host, use_host
 from emgen.report import write_demo_table, write_report
+from emgen.report.gallery import generations
+from emgen.report.pictures import coloured, grey
+from emgen.report.run import RunFolder
 from emgen.report.text import number
 from emgen.testing import fakes
 
@@ -129,6 +133,28 @@ def test_scores_stand_beside_their_meaning_in_plain_words(finished, html):
     assert "ssim_sd" not in text
     scores = json.loads((finished / "metrics.json").read_text())
     assert f"{scores['second_generation']['mmd']['mmd2']:#.3g}" in text
+
+
+def test_a_column_shows_one_image_though_the_gate_left_some_out(run):
+    folders = {step["label"]: run / step["folder"] for step in json.loads((run / "manifest.json").read_text())["steps"]}
+    kept, shades = [0, 3, 4, 5, 6, 7], np.linspace(0.1, 0.8, 8, dtype=np.float32)
+    images = shades[:, None, None] * np.ones((8, 64, 64), np.float32)
+    replaced = {
+        "first_generation/image": images,
+        "gate first_generation/image": images[kept],
+        "second_generation/image": images[kept],
+    }
+    for place, stack in replaced.items():
+        label, name = place.split("/")
+        shutil.rmtree(folders[label] / name, ignore_errors=True)
+        write_stack(folders[label] / name, stack, np.float32)
+    lines = [json.dumps({"image": index, "kept": index in kept}) for index in range(8)]
+    (folders["gate first_generation"] / "fidelity.jsonl").write_text("\n".join(lines))
+    _, masks, first, second, _ = generations(RunFolder(run))
+    assert second.pictures == tuple(grey(images[index]) for index in kept)
+    assert first.pictures == second.pictures
+    labels = open_stack(folders["masks"] / "label")
+    assert masks.pictures == tuple(coloured(labels[index]) for index in kept)
 
 
 def test_the_states_of_both_gans_stand_in_a_table_with_the_one_that_was_kept(finished, html):
