@@ -46,7 +46,7 @@ SPEC: Mapping[str, Any] = {
     "virtual": {"images": 320},
     "checkpoints": {"candidates": 2},
     "rough_segmenter": {"uses": "self-taught", "diameter": DIAMETER, "steps": 140},
-    "mask_sampler": "fitted-particles",
+    "mask_sampler": {"uses": "fitted-particles", "other_sizes": 0.2},
     "morphology_gan": {"uses": "pix2pix", "drawing": True, "max_steps": 60, "faintest": 0.5},
     "contrast_gan": {"uses": "cyclegan", "max_steps": 100},
     "downstream_task": {

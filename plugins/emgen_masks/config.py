@@ -36,11 +36,12 @@ class FittedParticlesConfig(StageConfig):
         "learns to find few: more than 1 trains better than the measured count",
     )
     other_sizes: float = Field(
-        0.2,
+        0.0,
         ge=0,
         le=1,
         description="share of the particles whose diameter is the measured one times 0.6 to 2.5. Rough masks break up "
-        "large particles and miss small ones, and a network finds no size that it has not seen",
+        "large particles and miss small ones, and a network finds no size that it has not seen; for a morphology GAN "
+        "that draws such sizes well (pix2pix with `drawing`)",
     )
     trials: PositiveInt = Field(24, description="settings of the spacing that are compared with the measured distances")
     check_masks: PositiveInt = Field(100, description="masks sampled for the distances reported in fit.json")

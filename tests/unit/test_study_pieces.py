@@ -75,7 +75,7 @@ def test_the_spec_of_phantoms_is_that_of_the_demo_with_longer_trainings() -> Non
     written = yaml.safe_load((SPECS / "phantoms.yaml").read_text())
     longer = {"rough_segmenter": "steps", "contrast_gan": "max_steps", "downstream_task": "max_steps"}
     for name, value in SPEC.items():
-        if name in ("name", "preset", "mask_sampler", "checkpoints"):
+        if name in ("name", "preset", "checkpoints"):
             continue
         if steps := longer.get(name):
             assert written[name].get(steps, 250) > value[steps], name
