@@ -13,7 +13,7 @@ from emgen.stages import Context
 from emgen.testing.phantoms import phantom_stack
 from emgen_segmenters.config import SelfTaughtConfig
 from emgen_segmenters.lessons import draw, lessons, strength, without
-from emgen_segmenters.self_taught import SelfTaught, check
+from emgen_segmenters.self_taught import SelfTaught, check, without_obvious
 
 TINY = SelfTaughtConfig(**SelfTaughtConfig.presets["check"])
 
@@ -107,3 +107,15 @@ def test_it_finds_most_of_the_particles_of_a_phantom_stack():
     found = np.stack([segmenter.segment(phantom.image_HW[None])[0] for phantom in stack]) > 0
     true = np.stack([phantom.label_HW for phantom in stack]) > 0
     assert (found & true).sum() / (found | true).sum() > 0.4
+
+
+def test_what_stands_out_by_itself_is_no_background_of_the_first_training() -> None:
+    """The brightest particles, left in, were learnt as support."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:128, :128]
+    support = (0.3 + rng.normal(0, 0.02, y.shape)).astype(np.float32)
+    particles = [(30, 40), (90, 30), (70, 95)]
+    discs = np.any([(y - cy) ** 2 + (x - cx) ** 2 < 7**2 for cy, cx in particles], axis=0)
+    bare = without_obvious(np.where(discs, support + 0.5, support).astype(np.float32))
+    assert bare[discs].max() < 0.4
+    np.testing.assert_allclose(without_obvious(support).mean(), support.mean(), atol=0.01)
