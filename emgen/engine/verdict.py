@@ -98,7 +98,7 @@ def summary(evidence: Evidence) -> dict[str, float]:
 
 
 def decide(comparison: Comparison) -> Verdict:
-    """A round must be no worse: there is nothing to lose by keeping the model that is there already."""
+    """A round must not be clearly worse: masks of later rounds are better as a rule, and the check has its own noise."""
     c = comparison
     settled = c.agreement >= SETTLED
     for what, ratio, limit in (
@@ -109,9 +109,10 @@ def decide(comparison: Comparison) -> Verdict:
         if not 1 / limit <= ratio <= limit:
             return Verdict(False, settled, f"the {what} changed to {ratio:.2f} times what it was")
     told = f"score {c.score:.3f} after {c.before:.3f}, difference {c.difference:+.3f} ({c.low:+.3f} … {c.high:+.3f})"
-    if c.difference < 0:
+    if c.high < 0:
         return Verdict(False, settled, f"fewer masks fit the micrographs: {told}")
-    return Verdict(True, settled, f"the masks fit the micrographs no worse: {told}")
+    words = "the masks fit the micrographs no worse" if c.difference >= 0 else "the masks fit no clearly worse"
+    return Verdict(True, settled, f"{words}: {told}")
 
 
 def _common_counts(new: Evidence, old: Evidence) -> NDArray[np.int64]:

@@ -6,7 +6,7 @@ seed and the same number of steps, is trained on each data set; all are scored o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from emgen.engine.handles import Micrographs, Parts
 from emgen.engine.rounds import run_rounds
@@ -59,6 +59,7 @@ ARMS: Mapping[str, str] = {
     FEW: "the network trained on the 2nd generation and the few labelled micrographs that the spec names",
     TRUTH: "the network trained on the exact labels of the same micrographs: the ceiling",
 }
+FEW_HANDS = "the network trained on hand labels of so many of the same micrographs, drawn by the seed, in as many steps"
 PAIRS = (
     (LABEL_FREE, HAND),
     (LABEL_FREE, ROUGH_TRAINED),
@@ -84,8 +85,27 @@ COMPARED = ("miou", "dice", "object_f1", "diameter_error")
 def trials(plan: Plan) -> list[Trial]:
     """Arm by arm, so that workers beside each other do different seeds and seldom wait for the same artifact."""
     plan.need_truth("scores models against labels")
-    arms = [arm for arm in ARMS if _can(plan, arm)]
-    return [plan.trial(arm, seed) for arm in arms for seed in plan.seeds]
+    return [plan.trial(arm, seed) for arm in _arms(plan) for seed in plan.seeds]
+
+
+def _arms(plan: Plan) -> list[str]:
+    """Those of ``ARMS`` for which there are labels, and before all hand labels those of fewer micrographs."""
+    fewer = [name for name, count in _few_hands(plan.file.study.hand_counts).items() if count < _stack_size(plan)]
+    return [own for arm in ARMS if _can(plan, arm) for own in ([*fewer, arm] if arm == HAND else [arm])]
+
+
+def _few_hands(counts: Iterable[int]) -> dict[str, int]:
+    """The arms of few hand-labelled micrographs, and how many.
+
+    >>> list(_few_hands([3, 1]))
+    ['hand labels, 1 micrograph', 'hand labels, 3 micrographs']
+    """
+    return {f"{HAND}, {count} micrograph{'s' if count > 1 else ''}": count for count in sorted(set(counts))}
+
+
+def _stack_size(plan: Plan) -> int:
+    """Micrographs to train on."""
+    return plan.file.study.phantoms.micrographs if plan.file.on_phantoms else len(plan.material(plan.seeds[0]).images)
 
 
 def perform(place: Workplace) -> Outcome:
@@ -112,9 +132,10 @@ def _trained(place: Workplace, run: Run, micrographs: Micrographs, parts: Parts,
         if trial.arm == FEW:
             generation = run.training_set(made.second, parts, micrographs)
         data = generation.images, generation.labels
-    elif trial.arm == HAND:
+    elif trial.arm.startswith(HAND):
         label_of, whose = hand_labels(run, micrographs, trial.material)
-        data, notes = crops_with_labels(run, micrographs, parts, label_of, HAND), (whose,)
+        count = _few_hands(trial.settings["hand_counts"]).get(trial.arm)
+        data, notes = crops_with_labels(run, micrographs, parts, label_of, trial.arm, count=count), (whose,)
     else:
         data = crops_with_labels(run, micrographs, parts, true_labels(run, micrographs, trial.material), TRUTH)
     snapshots = int(trial.settings["snapshots"])
@@ -123,7 +144,8 @@ def _trained(place: Workplace, run: Run, micrographs: Micrographs, parts: Parts,
 
 def summarise(plan: Plan, results: Sequence[Result]) -> Summary:
     arms = by_arm(results)
-    compared = {name: compare(PAIRS, arms, name) for name in COMPARED}
+    pairs = [*PAIRS, *((LABEL_FREE, arm) for arm in arms if arm not in ARMS)]
+    compared = {name: compare(pairs, arms, name) for name in COMPARED}
     flat = [own for comparisons in compared.values() for own in comparisons]
     return Summary(_answers(compared["miou"], arms), _sections(arms, compared), flat)
 
@@ -135,7 +157,7 @@ def _answers(miou: Sequence[Comparison], arms: Mapping[str, Sequence[Result]]) -
 
 
 def _sections(arms: Mapping[str, Sequence[Result]], compared: Mapping[str, Sequence[Comparison]]) -> list[Section]:
-    colour = colours(list(ARMS))
+    colour = colours([*ARMS, *(arm for arm in arms if arm not in ARMS)])
     miou = {arm: list(values_by_seed(own, "miou").values()) for arm, own in arms.items()}
     differences = [
         (f"{c.arm} − {c.other}", 100 * c.effect.mean, 100 * c.effect.low, 100 * c.effect.high) for c in compared["miou"]
@@ -148,7 +170,7 @@ def _sections(arms: Mapping[str, Sequence[Result]], compared: Mapping[str, Seque
             "Scores on unseen micrographs",
             tables=[
                 scores_table(arms, COLUMNS),
-                Table(["arm", "what it is"], [row for row in ARMS.items() if row[0] in arms]),
+                Table(["arm", "what it is"], [(arm, ARMS.get(arm, FEW_HANDS)) for arm in arms]),
             ],
             charts=charts,
         ),

@@ -10,6 +10,7 @@ import numpy as np
 
 from emgen.artifacts import StackRef
 from emgen.data import SplitPlan, cut_crops
+from emgen.data.window import Window
 from emgen.engine.handles import Micrographs, Parts
 from emgen.engine.run import Run
 from emgen.errors import BadImageError, NoImagesError
@@ -51,12 +52,17 @@ class LabelFolder:
         return label_HW
 
 
-def crops_with_labels(run: Run, micrographs: Micrographs, parts: Parts, label_of: LabelOf, name: str) -> StackRefs:
+def crops_with_labels(
+    run: Run, micrographs: Micrographs, parts: Parts, label_of: LabelOf, name: str, *, count: int | None = None
+) -> StackRefs:
     """The crops of subset 1 and 2 with labels from elsewhere, in the store.
 
     Everything that the label-free run may look at, cut at the same windows and scale: same stack, same micrographs.
+    ``count``: of so many micrographs only, drawn by the run's seed; a larger count holds those of a smaller one.
     """
-    images, labels = _cut(run, micrographs, SplitPlan.from_dict(parts.plan), parts.plan["scale"]["factors"], label_of)
+    plan = SplitPlan.from_dict(parts.plan)
+    windows = _drawn((*plan.subset1, *plan.subset2), count, run.bench.spec.seed)
+    images, labels = _cut(run, micrographs, windows, parts.plan["scale"]["factors"], label_of)
     scale: Mapping[str, Any] = {key: parts.artifact.facts[key] for key in ("working_diameter", "factors")}
     return run.bring(images, labels, scale, label=name)
 
@@ -64,8 +70,15 @@ def crops_with_labels(run: Run, micrographs: Micrographs, parts: Parts, label_of
 StackRefs = tuple[StackRef, StackRef]
 
 
+def _drawn(windows: Sequence[Window], count: int | None, seed: int) -> Sequence[Window]:
+    """Those of the first ``count`` micrographs of an order drawn by ``seed``."""
+    indices = sorted({window.index for window in windows})
+    kept = np.random.default_rng([seed, len(indices)]).permutation(indices)[:count]
+    return [window for window in windows if window.index in kept]
+
+
 def _cut(
-    run: Run, micrographs: Micrographs, plan: SplitPlan, factors: Sequence[float], label_of: LabelOf
+    run: Run, micrographs: Micrographs, windows: Sequence[Window], factors: Sequence[float], label_of: LabelOf
 ) -> tuple[FloatArray, LabelArray]:
     data = run.bench.spec.data
     rng = np.random.default_rng(run.bench.spec.seed)
@@ -79,6 +92,6 @@ def _cut(
             data.crops_per_micrograph,
             rng,
         )
-        for w in (*plan.subset1, *plan.subset2)
+        for w in windows
     ]
     return np.concatenate([image for image, _ in cut]), np.concatenate([label for _, label in cut])

@@ -54,6 +54,10 @@ class StudySpec(Part):
     )
     truth: str | None = Field(None, description="folder of labels of `evaluate`, and of `images` where there are any")
     hand_labels: str | None = Field(None, description="folder of hand labels of `images`")
+    hand_counts: list[Annotated[int, Field(ge=1)]] = Field(
+        default_factory=lambda: [1, 3],
+        description="baselines: numbers of hand-labelled micrographs to train on, beside all of them",
+    )
     snapshots: int = Field(10, ge=1, le=100, description="points of the curves over the steps of a training")
     counts: list[float] = Field(
         default_factory=lambda: [0.125, 0.25, 0.5, 1.0],

@@ -135,6 +135,8 @@ def test_baselines_train_one_network_on_each_data_set_and_score_it_on_unseen_mic
         "trained on rough masks",
         "1st generation",
         "label-free",
+        "hand labels, 1 micrograph",
+        "hand labels, 3 micrographs",
         "hand labels",
         "exact truth",
     ]
@@ -151,6 +153,7 @@ def test_baselines_train_one_network_on_each_data_set_and_score_it_on_unseen_mic
     assert own.effect.mean == pytest.approx(np.mean(pairs[0]) - np.mean(pairs[1]))
     assert own.effect.low <= own.effect.mean <= own.effect.high
     assert own.effect.n == 2
+    assert ("label-free", "hand labels, 1 micrograph") in found
 
 
 def test_a_study_leaves_a_page_and_tables_for_other_programs(study: Study) -> None:
