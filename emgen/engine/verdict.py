@@ -98,7 +98,7 @@ def summary(evidence: Evidence) -> dict[str, float]:
 
 
 def decide(comparison: Comparison) -> Verdict:
-    """A round must not be clearly worse: masks of later rounds are better as a rule, and the check has its own noise."""
+    """A round must not be clearly worse: later rounds gain as a rule, and the check has noise of its own."""
     c = comparison
     settled = c.agreement >= SETTLED
     for what, ratio, limit in (
