@@ -89,9 +89,13 @@ def save_model(
     working_diameter: float,
     provenance: Mapping[str, Any],
     scale: Mapping[str, Any] | None = None,
+    smallest_diameter: float | None = None,
     finder: Path | None = None,
 ) -> None:
     """Writes a model folder.
+
+    ``smallest_diameter``: px at the working scale; hardly any particle of the training labels is smaller, so what the
+    model finds below is no particle that it knows and is dropped. ``None``: nothing is.
 
     ``scale``: how micrographs were brought to the working scale in training, done again in prediction: ``segmenter``
     and ``config`` of the rough segmenter, and ``factors``, the least, median and greatest factor. ``None``: the model
@@ -108,6 +112,7 @@ def save_model(
         "modality": modality,
         "polarity": polarity,
         "working_diameter": working_diameter,
+        "smallest_diameter": smallest_diameter,
         "scale": dict(scale) if scale else None,
         "simulated": bool(provenance.get("simulated", False)),
         "provenance": dict(provenance),
@@ -163,6 +168,7 @@ class Model:
         self.modality: str = info["modality"]
         self.polarity: Polarity = info["polarity"]
         self.working_diameter: float = info["working_diameter"]
+        self.smallest_diameter: float = info.get("smallest_diameter") or 0.0
 
     def segment(self, image_HW: FloatArray, factors: tuple[float, ...] | None = None) -> Segmentation:
         """(H, W) float32 in [0, 1] of any size -> instances and probability of the same size.
@@ -175,7 +181,9 @@ class Model:
         image_HW = np.asarray(image_HW, np.float32)
         if factors is None and self.finder is not None:
             factors = (self.factor(image_HW),)
-        return segment_at_best_scale(self.probability, image_HW, self.working_diameter, factors)
+        return segment_at_best_scale(
+            self.probability, image_HW, self.working_diameter, factors, smallest=self.smallest_diameter
+        )
 
     def factor(self, image_HW: FloatArray) -> float:
         """Working scale over the micrograph's own, by its rough particles; the stack's median where they are few."""

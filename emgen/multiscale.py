@@ -27,6 +27,7 @@ SURE = 0.8  # mean probability from which a particle counts as surely found
 MOST = 0.5  # share of sure particles that the chosen rung has at least
 FEW = 3  # sure particles below which a rung says nothing about the scale
 MANY = 10  # particles found from which a rung with a low share says that all finer ones are too fine
+LEAST_AREA = 6  # px: less has no shape
 LARGE = 2.0  # working diameters: from here on the coarser rungs see a particle better
 
 
@@ -55,16 +56,22 @@ class Rung:
 
 
 def segment_at_best_scale(
-    predict: Predict, image_HW: FloatArray, working_diameter: float, factors: Sequence[float] | None = None
+    predict: Predict,
+    image_HW: FloatArray,
+    working_diameter: float,
+    factors: Sequence[float] | None = None,
+    *,
+    smallest: float = 0.0,
 ) -> Segmentation:
     """(H, W) in [0, 1] -> instances and probability at the same size; ``factor`` is that of the rung chosen.
 
-    ``factors``: the rungs, when they are known; a single one is taken as it is.
+    ``factors``: the rungs, when they are known; a single one is taken as it is. ``smallest``: diameter in px of a rung
+    below which there is no particle.
     """
     if factors and len(factors) == 1:
-        rung = look(predict, image_HW, factors[0])
+        rung = look(predict, image_HW, factors[0], smallest)
         return merge([(rung, np.ones(rung.score_K.shape, bool))], image_HW.shape, rung.factor)
-    rungs = climb(predict, image_HW, sorted(factors or ladder(image_HW.shape)))
+    rungs = climb(predict, image_HW, sorted(factors or ladder(image_HW.shape)), smallest)
     chosen = choose(rungs)
     best = rungs[chosen]
     parts = [(best, best.sure & (best.diameter_K < LARGE * working_diameter))]
@@ -74,11 +81,11 @@ def segment_at_best_scale(
     return merge(parts, image_HW.shape, best.factor)
 
 
-def climb(predict: Predict, image_HW: FloatArray, factors: Sequence[float]) -> list[Rung]:
+def climb(predict: Predict, image_HW: FloatArray, factors: Sequence[float], smallest: float = 0.0) -> list[Rung]:
     """Rungs from coarse to fine, until one is clearly too fine: the finest cost most."""
     rungs: list[Rung] = []
     for factor in factors:
-        rungs.append(look(predict, image_HW, factor))
+        rungs.append(look(predict, image_HW, factor, smallest))
         last = rungs[-1]
         too_fine = last.score_K.size >= MANY and last.share < MOST
         if too_fine and any(rung.share >= MOST for rung in rungs):
@@ -103,15 +110,15 @@ def ladder(shape_HW: tuple[int, ...]) -> list[float]:
     return factors[::-1] or [min(1.0, LARGEST_SIDE / max(shape_HW))]
 
 
-def look(predict: Predict, image_HW: FloatArray, factor: float) -> Rung:
-    """Segments at one size."""
+def look(predict: Predict, image_HW: FloatArray, factor: float, smallest: float = 0.0) -> Rung:
+    """Segments at one size; what is smaller across than ``smallest`` px of that size is dropped."""
     from scipy import ndimage as ndi
 
     from emgen.data.resize import resize_image
     from emgen.particles import split_instances
 
     probability = predict(resize_image(image_HW, factor) if factor != 1 else image_HW)
-    label = split_instances(probability)
+    label = split_instances(probability, min_area=max(LEAST_AREA, round(np.pi / 4 * smallest**2)))
     index = np.arange(1, int(label.max()) + 1)
     area = np.bincount(label.ravel(), minlength=index.size + 1)[1:]
     mean = ndi.mean(probability, label, index) if index.size else np.zeros(0)

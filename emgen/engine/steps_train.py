@@ -18,7 +18,12 @@ from emgen.engine.referee import Referee
 from emgen.engine.snapshots import Save, keep_snapshot
 from emgen.errors import ModelError, NoImagesError
 from emgen.registration import Kind
-from emgen.stages import Context
+from emgen.stages import Context, Stack
+
+SMALLER = 0.02
+"""Share of the particles of the training labels that lie below the smallest that a model reports."""
+ENOUGH = 50
+"""Particles from which on such a quantile means something."""
 
 
 def fit_sampler(bench: Bench, labels: StackRef, *, label: str) -> Artifact:
@@ -64,8 +69,10 @@ def train_downstream(
     inputs = _artifacts(stacks)
 
     def produce(draft: Draft, context: Context) -> Mapping[str, Any]:
+        smallest = smallest_diameter(labels.open())
+
         def write(stage: Any, folder: Path) -> None:
-            _save_model(bench, draft, stage, chosen, inputs, folder)
+            _save_model(bench, draft, stage, chosen, inputs, folder, smallest)
 
         def keep(step: int, save: Save) -> bool:
             task = SimpleNamespace(save=save)  # what `save_model` takes: something that saves itself
@@ -77,7 +84,8 @@ def train_downstream(
         write(stage, draft.empty("model"))
         return {}
 
-    extra: dict[str, Any] = {"modality": bench.spec.modality, **({"snapshots": snapshots} if snapshots else {})}
+    extra: dict[str, Any] = {"modality": bench.spec.modality, "smaller": SMALLER}
+    extra |= {"snapshots": snapshots} if snapshots else {}
     return _perform(bench, "downstream_task", "train_downstream", stacks, label, produce, extra, earlier=start_from)
 
 
@@ -168,7 +176,30 @@ def _refuse_empty(stacks: Mapping[str, StackRef], counts: list[int]) -> None:
             raise NoImagesError(f"{name} ({ref.artifact.folder.name}/{ref.name}) holds no image; give more micrographs")
 
 
-def _save_model(bench: Bench, draft: Draft, stage: Any, chosen: Chosen, inputs: list[Artifact], folder: Path) -> None:
+def smallest_diameter(label_NHW: Stack) -> float | None:
+    """Equivalent diameter in px below which a share ``SMALLER`` of the whole particles of (N, H, W) labels lie.
+
+    ``None`` where there are too few to say.
+    """
+    from emgen.particles import border_labels, equivalent_diameters
+
+    found: list[float] = []
+    for index in range(len(label_NHW)):
+        label_HW = np.asarray(label_NHW[index])
+        whole = np.setdiff1d(np.unique(label_HW), [0, *border_labels(label_HW)])
+        found += equivalent_diameters(np.where(np.isin(label_HW, whole), label_HW, 0)).tolist()
+    return float(np.quantile(found, SMALLER)) if len(found) >= ENOUGH else None
+
+
+def _save_model(
+    bench: Bench,
+    draft: Draft,
+    stage: Any,
+    chosen: Chosen,
+    inputs: list[Artifact],
+    folder: Path,
+    smallest: float | None,
+) -> None:
     """A model folder whose bytes depend on the recipe alone: no date, no path, no device of this run."""
     from emgen.model import save_model
 
@@ -190,6 +221,7 @@ def _save_model(bench: Bench, draft: Draft, stage: Any, chosen: Chosen, inputs: 
         polarity=bench.polarity,
         working_diameter=float(facts["working_diameter"]),
         scale=scale if facts.get("factors") else None,
+        smallest_diameter=smallest,
         finder=bench.taught.path("model") if bench.taught else None,
         provenance={
             "key": draft.recipe.key,

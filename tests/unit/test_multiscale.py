@@ -61,3 +61,15 @@ def test_no_rung_is_larger_than_a_frame_and_every_micrograph_has_one():
     assert max(ladder((512, 512))) == 2.0
     assert len(ladder((40, 40))) >= 1
     assert ladder((8192, 8192))[-1] <= 0.25
+
+
+def test_what_is_smaller_than_any_particle_that_a_model_knows_is_dropped():
+    probability = np.zeros((64, 64), np.float32)
+    probability[8:24, 8:24] = probability[40:44, 40:44] = 0.9
+    every, known = (
+        segment_at_best_scale(lambda image_HW: probability, probability, WORKING, (1.0,), smallest=smallest)
+        for smallest in (0.0, 6.0)
+    )
+    assert (every.label_HW.max(), known.label_HW.max()) == (2, 1)
+    assert known.label_HW[16, 16] == 1
+    assert known.probability_HW[42, 42] == every.probability_HW[42, 42] > 0
