@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from emgen.artifacts import StackRef
-from emgen.data import SplitPlan, cut_crops
-from emgen.data.window import Window
+from emgen.data import SplitPlan, Window, cut_crops
 from emgen.engine.handles import Micrographs, Parts
 from emgen.engine.run import Run
 from emgen.errors import BadImageError, NoImagesError
