@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 from emgen.errors import BadImageError, NoImagesError
 from emgen.selection import Criterion, Measured, leave_out
 from emgen.selection.measure import GROUPS
-from emgen.stages import FloatArray, LabelArray, MetricContext, Polarity, Stack
+from emgen.stages import FloatArray, LabelArray, MetricContext, Stack
 
 SIZES = Criterion("sizes", "Size distribution, distance", "lower", tolerance=0.01)
-FIDELITY = Criterion("fidelity", "Particles as labelled", "higher", veto=True, tolerance=0.02)
 ENOUGH = 10
 """Whole particles that the segmenter must find in the real crops; fewer have no distribution of sizes."""
 
@@ -106,10 +105,7 @@ class SizeJudge:
 
     def measure(self, image_NHW: FloatArray) -> Measured:
         made = diameters_by_image(self.segment(image_NHW))
-        groups = min(GROUPS, len(made), len(self._real))
-        parts = zip(leave_out(len(made), groups), leave_out(len(self._real), groups), strict=True)
-        without = tuple(self._distance([made[i] for i in a], [self._real[i] for i in b]) for a, b in parts)
-        return Measured(self._distance(made, self._real), without)
+        return jackknifed(self._distance, made, self._real)
 
     def _distance(self, made: Sequence[NDArray[Any]], real: Sequence[NDArray[Any]]) -> float:
         from scipy.stats import wasserstein_distance
@@ -121,21 +117,16 @@ class SizeJudge:
         return float(wasserstein_distance(found if len(found) else [0.0], wanted) / np.median(wanted))
 
 
-@dataclass
-class FidelityJudge:
-    """Do the images show what their labels say? The pass rate of the fidelity check, by particles."""
-
-    label_NHW: LabelArray
-    polarity: Polarity
-    criterion: Criterion = FIDELITY
-
-    def measure(self, image_NHW: FloatArray) -> Measured:
-        from emgen.fidelity import check, rates
-
-        judged = check(image_NHW, self.label_NHW, self.polarity)
-        parts = [judged, *([judged[i] for i in rows] for rows in leave_out(len(judged), min(GROUPS, len(judged))))]
-        value, *without = [rates(part)["pass_rate"] for part in parts]
-        return Measured(value, tuple(without))
+def jackknifed(
+    distance: Callable[[Sequence[NDArray[Any]], Sequence[NDArray[Any]]], float],
+    made: Sequence[NDArray[Any]],
+    real: Sequence[NDArray[Any]],
+) -> Measured:
+    """A distance between what was measured in virtual and in real images, an array an image."""
+    groups = min(GROUPS, len(made), len(real))
+    parts = zip(leave_out(len(made), groups), leave_out(len(real), groups), strict=True)
+    without = tuple(distance([made[i] for i in a], [real[i] for i in b]) for a, b in parts)
+    return Measured(distance(made, real), without)
 
 
 def diameters_by_image(label_NHW: LabelArray) -> list[NDArray[np.float64]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from emgen.artifacts import Artifact, StackRef
 from emgen.engine.bench import Bench, Chosen
 from emgen.engine.features import FeatureMemo
-from emgen.engine.judges import FidelityJudge, Judge, MetricJudge, SizeJudge, cut_apart, side_by_side
+from emgen.engine.judges import Judge, MetricJudge, SizeJudge, cut_apart, side_by_side
+from emgen.engine.judges_fidelity import Check, ContrastJudge, FidelityJudge
 from emgen.engine.pieces import checked
 from emgen.engine.recipe import core_maker
 from emgen.errors import NoImagesError, NoParticlesError
@@ -26,6 +27,7 @@ CODE = (
     "emgen.fidelity",
     "emgen.selection",
     "emgen.engine.judges",
+    "emgen.engine.judges_fidelity",
     "emgen.engine.panel",
     "emgen.engine.referee",
 )
@@ -40,19 +42,22 @@ class Trial:
     probes: what the stage makes images from: masks, or images of the 1st generation.
     labels: the instances that those images should show.
     real: crops that they should look like.
+    rough_images, rough_labels: crops with their rough instances, whose particles are as strong as theirs should be.
     """
 
     probes: StackRef
     labels: StackRef
     real: StackRef
+    rough_images: StackRef
+    rough_labels: StackRef
 
     @property
     def keys(self) -> dict[str, str]:
-        return {f"checkpoint {name}": getattr(self, name).key for name in ("probes", "labels", "real")}
+        return {f"checkpoint {each.name}": getattr(self, each.name).key for each in fields(self)}
 
     @property
     def artifacts(self) -> list[Artifact]:
-        return [ref.artifact for ref in (self.probes, self.labels, self.real)]
+        return [getattr(self, each.name).artifact for each in fields(self)]
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,12 @@ class Panel:
         memo = FeatureMemo(self.bench.device)
         judges: list[Judge] = [self._metric(chosen, memo) for chosen in ranking_metrics(self.bench)]
         notes: list[str] = []
-        judges.append(FidelityJudge(self.labels_NHW, self.bench.polarity))
+        check = Check(self.labels_NHW, self.bench.polarity)
+        try:
+            judges.append(ContrastJudge(check, *self._rough_pairs()))
+        except NoImagesError as error:
+            notes.append(f"contrast is left out: {error}")
+        judges.append(FidelityJudge(check))
         if self.bench.spec.checkpoints.sizes:
             try:
                 judges.append(SizeJudge(self._segmenter(), self.real_MHW))
@@ -108,6 +118,11 @@ class Panel:
         metric = chosen.registered.create(chosen.config, context)
         criterion = Criterion(plugin.name, plugin.headline, plugin.better)
         return MetricJudge(criterion, metric, plugin.headline, self.real_MHW, context, memo.of(metric))
+
+    def _rough_pairs(self) -> tuple[FloatArray, LabelArray]:
+        count = REAL_PER_PROBE * self.bench.spec.checkpoints.probes
+        labels: LabelArray = spread(self.trial.rough_labels, count).astype(np.int32)
+        return spread(self.trial.rough_images, count), labels
 
     def _segmenter(self) -> Any:
         """(N, H, W) crops -> (N, H, W) instances, by the run's rough segmenter on all crops as one micrograph."""

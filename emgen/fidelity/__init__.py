@@ -11,7 +11,7 @@ image's bare background. Nothing here is trained, so nothing is trained on what 
 True
 """
 
-from emgen.fidelity.check import check, pass_rate
+from emgen.fidelity.check import check, measure_all, pass_rate
 from emgen.fidelity.correct import Corrected, correct
 from emgen.fidelity.judge import FAULTS, Judged, Limits, Thresholds, judge
 from emgen.fidelity.measure import Measured, Sizes, measure, sizes_of
@@ -32,6 +32,7 @@ __all__ = [
     "counts",
     "judge",
     "measure",
+    "measure_all",
     "pass_rate",
     "rates",
     "sift",

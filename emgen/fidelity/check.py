@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emgen.fidelity.judge import Judged, Limits, judge
-from emgen.fidelity.measure import Measured, Sizes, measure, sizes_of
+from emgen.fidelity.measure import NOTHING, Measured, Sizes, measure, sizes_of
 from emgen.fidelity.rates import rates
 from emgen.stages import Polarity, Stack
 
@@ -28,11 +28,15 @@ def check(
 
     Particles are ``bright`` or ``dark`` on their surroundings.
     """
+    return judge(measure_all(images, labels, polarity, seed), limits or Limits())[0]
+
+
+def measure_all(images: Stack, labels: Stack, polarity: Polarity, seed: int = 0) -> list[Measured]:
+    """All images of (N, H, W) stacks, by the sizes of the labels in them; nothing is found where there is no label."""
     sizes = sizes_of(areas_of(labels))
     if sizes is None:
-        return [Judged({}, {}, {}, {}) for _ in range(len(labels))]
-    measured = measure_stack(images, labels, polarity, sizes, range(len(labels)), seed)
-    return judge(measured, limits or Limits())[0]
+        return [NOTHING] * len(labels)
+    return measure_stack(images, labels, polarity, sizes, range(len(labels)), seed)
 
 
 def pass_rate(images: Stack, labels: Stack, polarity: Polarity, *, seed: int = 0) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emgen.fidelity import particles, spots
 from emgen.fidelity.field import field_of
 from emgen.fidelity.null import measure_nothing, radii_ladder
 from emgen.fidelity.particles import measure_particles
@@ -43,6 +44,15 @@ class Measured:
     spots_S: NDArray[np.float64]
     mirrored_S: NDArray[np.float64]
     nothing_P: NDArray[np.float64]
+
+
+NOTHING = Measured(
+    np.zeros((0, len(particles.COLUMNS))),
+    np.zeros((0, len(spots.COLUMNS))),
+    np.zeros((0, len(spots.COLUMNS))),
+    np.zeros(0),
+)
+"""Of an image in which nothing was looked for."""
 
 
 def sizes_of(areas: Sequence[int] | NDArray[Any]) -> Sizes | None:

@@ -14,6 +14,8 @@ from emgen.report.text import duration, number
 
 SLOTS = ("morphology_gan", "contrast_gan")
 FILE = "checkpoints.json"
+OUT = {"fidelity": "out: labels do not fit", "contrast": "out: particles too strong or too faint"}
+"""By the criterion that a state fails in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def _title(name: str) -> str:
 
 def _row(state: Mapping[str, Any], criteria: list[Mapping[str, Any]]) -> StateRow:
     cells = tuple(_cell(state["measures"][each["name"]], share=each["name"] == "fidelity") for each in criteria)
-    verdict = "out: labels do not fit" if state["out"] else f"mean rank {state['mean_rank']:.2g}"
+    verdict = OUT.get(state["out"], "out") if state["out"] else f"mean rank {state['mean_rank']:.2g}"
     return StateRow(state["step"], cells, verdict, state["chosen"])
 
 

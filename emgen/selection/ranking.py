@@ -1,7 +1,7 @@
 """The rule: from a table of candidates to one choice, and to the end of a training that no longer gets better.
 
-1. A candidate whose value in a vetoing criterion (the pass rate of the fidelity check) is clearly worse than the best
-   is out: images that do not fit their labels are of no use, however real they look.
+1. A candidate that is clearly worse than another in a vetoing criterion is out, one criterion after the other, among
+   those that the one before has left: images that do not fit their labels are of no use, however real they look.
 2. In each criterion a candidate has rank 1 plus the number of those that are clearly better. Differences that may be
    chance make no rank.
 3. The lowest mean rank wins. Of equal ones the latest: it has been trained for longest, and nothing speaks against it.
@@ -52,14 +52,15 @@ def rank(candidates: Sequence[Candidate], criteria: Sequence[Criterion]) -> Rank
     """Raises ``ValueError`` for no candidate. Every candidate has a number in every criterion."""
     if not candidates:
         raise ValueError("there is no candidate to choose from")
-    vetoed = {candidate.step: _veto(candidate, candidates, criteria) for candidate in candidates}
-    eligible = [candidate for candidate in candidates if vetoed[candidate.step] is None]
+    vetoed = _vetoed(candidates, criteria)
+    eligible = [candidate for candidate in candidates if candidate.step not in vetoed]
     rows = tuple(
-        _ranked(candidate, eligible, criteria, vetoed[candidate.step])
+        _ranked(candidate, eligible, criteria, vetoed.get(candidate.step))
         for candidate in sorted(candidates, key=lambda each: each.step)
     )
     order = sorted(rows, key=lambda row: (row.out is not None, row.mean_rank, -row.step))
-    return Ranking(rows, tuple(row.step for row in order), _why(order))
+    titles = {criterion.name: criterion.title for criterion in criteria}
+    return Ranking(rows, tuple(row.step for row in order), _why(order, titles))
 
 
 def may_end(candidates: Sequence[Candidate], criteria: Sequence[Criterion], patience: int | None) -> bool:
@@ -77,11 +78,14 @@ def may_end(candidates: Sequence[Candidate], criteria: Sequence[Criterion], pati
     return best not in latest and all(_ahead(best, candidate, criteria) for candidate in latest)
 
 
-def _veto(candidate: Candidate, candidates: Sequence[Candidate], criteria: Sequence[Criterion]) -> str | None:
+def _vetoed(candidates: Sequence[Candidate], criteria: Sequence[Criterion]) -> dict[int, str]:
+    """Step of each candidate that is out, and the name of the criterion that says so."""
+    out: dict[int, str] = {}
     for criterion in criteria:
-        if criterion.veto and _better_ones(candidate, candidates, criterion):
-            return criterion.name
-    return None
+        if criterion.veto:
+            left = [candidate for candidate in candidates if candidate.step not in out]
+            out |= {each.step: criterion.name for each in left if _better_ones(each, left, criterion)}
+    return out
 
 
 def _better_ones(candidate: Candidate, among: Sequence[Candidate], criterion: Criterion) -> int:
@@ -104,15 +108,15 @@ def _wins(a: Candidate, b: Candidate, criteria: Sequence[Criterion]) -> int:
     return sum(clearly_better(a.measures[c.name], b.measures[c.name], c) for c in criteria)
 
 
-def _why(order: Sequence[Ranked]) -> str:
+def _why(order: Sequence[Ranked], titles: Mapping[str, str]) -> str:
     best = order[0]
     equal = [row.step for row in order[1:] if row.out is None and row.mean_rank == best.mean_rank]
-    out = [row.step for row in order if row.out is not None]
     said = f"lowest mean rank, {best.mean_rank:.2g}"
     if equal:
         said += f"; as good as {_steps(equal)} within the intervals, and the latest of them"
-    if out:
-        said += f"; {_steps(out)} left out: more particles that are not as labelled"
+    for name, title in titles.items():
+        if out := [row.step for row in order if row.out == name]:
+            said += f"; {_steps(out)} left out: clearly worse in “{title}”"
     return said
 
 

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emgen.engine.judges import FidelityJudge, MetricJudge, SizeJudge, cut_apart, side_by_side
+from emgen import fidelity
+from emgen.engine.judges import MetricJudge, SizeJudge, cut_apart, side_by_side
+from emgen.engine.judges_fidelity import Check, ContrastJudge, FidelityJudge
 from emgen.errors import BadImageError, NoImagesError
 from emgen.selection import Criterion, clearly_better
 from emgen.stages import Context, MetricContext
@@ -57,10 +59,52 @@ def test_real_crops_without_particles_have_no_sizes_to_compare_with() -> None:
 def test_images_that_show_other_particles_than_their_labels_are_found() -> None:
     phantoms = phantom_stack(16, (96, 96), seed=0)
     image_NHW, label_NHW = (np.stack([getattr(p, name) for p in phantoms]) for name in ("image_HW", "label_HW"))
-    judge = FidelityJudge(label_NHW, "bright")
+    judge = FidelityJudge(Check(label_NHW, "bright"))
     right, shuffled = judge.measure(image_NHW), judge.measure(image_NHW[::-1])
     assert right.value > 0.9
     assert clearly_better(right, shuffled, judge.criterion)
+
+
+def faded(image_NHW: Any, label_NHW: Any, factor: float) -> Any:
+    """Particles so many times as strong above a support of 0.25."""
+    return np.where(label_NHW > 0, 0.25 + factor * (image_NHW - 0.25), image_NHW).astype(np.float32)
+
+
+@pytest.mark.parametrize("polarity", ["bright", "dark"])
+def test_particles_that_are_too_strong_or_too_faint_are_clearly_farther_than_right_ones(polarity: Any) -> None:
+    shown = (lambda image_NHW: image_NHW) if polarity == "bright" else (lambda image_NHW: 1 - image_NHW)
+    image_NHW, label_NHW = discs(16, 6.0, seed=1)
+    real_MHW, rough_MHW = discs(24, 7.0, seed=2)
+    real_MHW = faded(real_MHW, rough_MHW, 0.5)
+    judge = ContrastJudge(Check(label_NHW, polarity), shown(real_MHW), rough_MHW)
+    faint, right, strong = (judge.measure(shown(faded(image_NHW, label_NHW, f))) for f in (0.2, 0.5, 1.0))
+    assert right.value < 0.05
+    assert faint.value == pytest.approx(0.6, abs=0.05)
+    assert strong.value == pytest.approx(1.0, abs=0.05)
+    assert clearly_better(right, faint, judge.criterion)
+    assert clearly_better(right, strong, judge.criterion)
+
+
+def test_rough_masks_with_hardly_a_particle_have_no_contrast_to_compare_with() -> None:
+    image_NHW, label_NHW = discs(2, 6.0)
+    check = Check(label_NHW, "bright")
+    with pytest.raises(NoImagesError, match="only 8 particles"):
+        ContrastJudge(check, image_NHW, label_NHW)
+    with pytest.raises(NoImagesError, match="no contrast"):
+        ContrastJudge(check, 1 - np.concatenate([image_NHW] * 2), np.concatenate([label_NHW] * 2))
+
+
+def test_both_judges_measure_the_same_images_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    image_NHW, label_NHW = discs(16, 6.0)
+    check = Check(label_NHW, "bright")
+    judges = ContrastJudge(check, image_NHW, label_NHW), FidelityJudge(check)
+    asked: list[int] = []
+    measure_all = fidelity.measure_all
+    monkeypatch.setattr(fidelity, "measure_all", lambda *given: asked.append(1) or measure_all(*given))
+    for image in (image_NHW, image_NHW[::-1].copy()):
+        for judge in judges:
+            judge.measure(image)
+    assert len(asked) == 2
 
 
 class Mean:

@@ -62,6 +62,20 @@ def test_images_that_do_not_fit_their_labels_are_out_however_real_they_look() ->
     assert "step 10 left out" in found.why
 
 
+def test_vetoes_come_one_after_the_other() -> None:
+    """The state with the best pass rate draws particles that are too strong: its pass rate bars no other."""
+    contrast = Criterion("contrast", "Contrast", "lower", veto=True, tolerance=0.1)
+    rows = [
+        Candidate(step, {"contrast": sure(distance), "fidelity": sure(rate)})
+        for step, distance, rate in ((10, 0.2, 0.5), (20, 0.2, 0.8), (30, 1.5, 0.99))
+    ]
+    found = rank(rows, [contrast, FIT])
+    assert [row.out for row in found.rows] == ["fidelity", None, "contrast"]
+    assert found.chosen == 20
+    assert "step 30 left out: clearly worse in “Contrast”; step 10 left out" in found.why
+    assert rank(rows, [FIT, contrast]).chosen == 30
+
+
 def test_a_difference_that_does_not_matter_vetoes_nothing() -> None:
     found = rank(candidates((0.1, 0.94), (0.3, 0.95)), [REAL, FIT])
     assert found.chosen == 10
