@@ -36,7 +36,7 @@ def command(modality: str | None, images: str | None, preset: str, out: Path | N
 
 def _seen_from(images: str | None, out: Path | None) -> str | None:
     """The pattern as it must be written in ``out``: relative to that file's folder, not to this one."""
-    if images is None or out is None or Path(images).expanduser().is_absolute():
+    if images is None or out is None or Path(os.path.expandvars(images)).expanduser().is_absolute():
         return images
     folder = out.absolute().parent
     return images if folder == Path.cwd() else os.path.relpath(images, folder)

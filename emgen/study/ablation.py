@@ -186,7 +186,7 @@ def _standing(own: Comparison, better: Literal["higher", "lower"]) -> str:
 
 def _score_sentence(own: Comparison, standing: str, metrics: Mapping[str, Mapping[str, Any]]) -> str:
     sure = interval(own.effect, points=False)
-    known = f"95 % interval {sure}" if own.effect.n > 1 else "one seed, so no interval"
+    known = f"95 % interval {sure}" if sure != "–" else "fewer than three seeds, so no interval"
     better = metrics[own.measure]["better"] or "lower"
     size = number(abs(own.effect.mean))
     return f"{title_of(own.measure)}: {standing} by {size} ({better} is better; difference: {known})."

@@ -51,13 +51,26 @@ def _templates() -> Any:
     import emgen.report
 
     here, shared = Path(__file__).parent, Path(emgen.report.__file__).parent
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([here, shared]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["marked"] = marked
+    return environment
+
+
+def marked(text: str) -> Any:
+    """HTML of a sentence in which `code` stands between backticks, everything else escaped."""
+    from markupsafe import Markup, escape
+
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # a single backtick marks nothing
+        return escape(text)
+    shown = (Markup("<code>{}</code>").format(part) if n % 2 else escape(part) for n, part in enumerate(parts))
+    return Markup("").join(shown)
 
 
 def _tiles(plan: Plan, results: Sequence[Result]) -> list[tuple[str, str, str]]:

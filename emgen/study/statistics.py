@@ -13,6 +13,8 @@ LEVEL = 0.95
 ENOUGH = 30
 """Bootstrap from so many values on. Of fewer its intervals are too narrow (of 8 normal values they hold the mean in
 87 % of the cases, of 20 in 92), where Student's t keeps its 95."""
+LEAST = 3
+"""Pairs that an interval needs. Of two, Student's t is 12.7 standard errors wide: it says nothing, and looks absurd."""
 _RESAMPLES = 4999
 _EXACT = 14
 """Pairs whose 2^n signs are all tried; of more a seeded sample is."""
@@ -26,9 +28,10 @@ class Effect:
 
     Attributes
     ----------
-    mean: of a - b. low, high: its 95 % interval, NaN of one value. p: two-sided, of no difference; NaN where no test
-        was made. n: pairs, or the smaller group. sd: sample standard deviation of the differences, or pooled of the
-        groups; NaN of one value. g: Hedges' g, mean over sd with its small-sample correction; NaN where sd is 0.
+    mean: of a - b. low, high: its 95 % interval, NaN of fewer than ``LEAST`` values. p: two-sided, of no difference;
+        NaN where no test was made. n: pairs, or the smaller group. sd: sample standard deviation of the differences,
+        or pooled of the groups; NaN of one value. g: Hedges' g, mean over sd with its small-sample correction; NaN
+        where sd is 0.
     method: how the interval was made: ``t`` (Student; Welch of groups), ``bca`` (bootstrap) or ``none``.
     """
 
@@ -162,7 +165,7 @@ def _summary(values: NDArray[np.float64], p: float, seed: int) -> Effect:
     if n == 1:
         return _unknown(mean, n)
     sd = float(values.std(ddof=1))
-    low, high, method = _interval(values, seed)
+    low, high, method = _interval(values, seed) if n >= LEAST else (float("nan"), float("nan"), "none")
     return Effect(mean=mean, low=low, high=high, p=p, n=n, sd=sd, g=hedges_g(mean, sd, n - 1), method=method)
 
 

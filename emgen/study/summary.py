@@ -12,7 +12,7 @@ from emgen.report.meanings import MEANINGS
 from emgen.report.pictures import Strip
 from emgen.report.text import number
 from emgen.study.scoring import MEASURES, Measure
-from emgen.study.statistics import Effect, effect, holm
+from emgen.study.statistics import LEAST, Effect, effect, holm
 from emgen.study.trial import Result
 
 Row = Sequence[str]
@@ -143,8 +143,8 @@ def effects_table(comparisons: Sequence[Comparison], title: str = "", paired_by:
     notes = [
         f"Differences of shares in points (hundredths). Paired by {paired_by}; p by Holm for the pairs of one measure."
     ]
-    if any(own.effect.n < 2 for own in comparisons):
-        notes.append("One seed gives no interval: run the study again with more of them (--seed 0 --seed 1 --seed 2).")
+    if any(own.effect.n < LEAST for own in comparisons):
+        notes.append("Fewer than three seeds give no interval: run the study again with --seed 0 --seed 1 --seed 2.")
     return Table(["", "measure", "difference", "95 % interval", "p", "pairs"], rows, title, notes)
 
 
@@ -182,7 +182,8 @@ def sentence(own: Comparison) -> str:
     points = _is_share(own.measure)
     unit = f"points of {title_of(own.measure)}" if points else f"in {title_of(own.measure)}"
     sure = interval(own.effect, points=points)
-    known = f"95 % interval {sure}, {own.effect.n} seeds" if sure != "–" else "one seed, so no interval"
+    few = "one seed" if own.effect.n == 1 else f"{own.effect.n} seeds"
+    known = f"95 % interval {sure}, {own.effect.n} seeds" if sure != "–" else f"{few}, so no interval"
     if sure != "–" and not own.effect.distinguishable:
         known += "; not distinguishable"
     return f"{own.arm} − {own.other}: {difference(own.effect.mean, points=points)} {unit} ({known})"

@@ -81,6 +81,17 @@ def test_init_prints_or_writes_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "exists already" in again.output
 
 
+def test_init_leaves_a_folder_that_a_variable_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: Host
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MICROGRAPHS", str(tmp_path / "raw"))
+    with use_host(host):
+        how = ["init", "--modality", "test-stem", "--images", "$MICROGRAPHS/*.npy", "--out", "specs/a.yaml"]
+        assert CliRunner().invoke(main, how).exit_code == 0
+    assert '"$MICROGRAPHS/*.npy"' in (tmp_path / "specs/a.yaml").read_text()
+
+
 def test_init_keeps_naming_the_same_images_from_another_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: Host
 ) -> None:

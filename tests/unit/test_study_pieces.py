@@ -25,6 +25,7 @@ from emgen.study.charts import bins_chart, colours, curves_chart, dots_chart, fo
 from emgen.study.executor import make_executor
 from emgen.study.material import own_material, write_phantom_material
 from emgen.study.recall import Bin
+from emgen.study.report import marked
 from emgen.study.run import STUDIES, definition_of
 from emgen.study.scoring import score_labels, scorers_of
 from emgen.study.settings import PhantomSpec, read_study
@@ -170,6 +171,11 @@ def test_effects_pair_the_seeds_that_both_arms_have() -> None:
     assert own.effect.mean == pytest.approx(0.05)
     assert np.isnan(own.effect.low)
     assert spread([]) == "–"
+
+
+def test_code_in_an_answer_is_shown_as_code_and_nothing_else_is_html() -> None:
+    assert str(marked("with `inverted < 1` & more")) == "with <code>inverted &lt; 1</code> &amp; more"
+    assert str(marked("one ` alone")) == "one ` alone"
 
 
 def test_the_board_says_how_long_the_rest_takes() -> None:

@@ -30,6 +30,13 @@ def test_the_interval_of_few_pairs_is_students() -> None:
     assert (found.low, found.high, found.method, found.n) == (pytest.approx(low), pytest.approx(high), "t", 4)
 
 
+def test_two_pairs_have_no_interval_and_no_verdict() -> None:
+    found = effect([0.71, 0.74], [0.66, 0.68])
+    assert np.isnan([found.low, found.high]).all()
+    assert (found.method, found.verdict()) == ("none", "not distinguishable")
+    assert found.sd == pytest.approx(0.01 / np.sqrt(2))
+
+
 def test_many_values_are_bootstrapped_by_seed() -> None:
     values = np.random.default_rng(0).exponential(1, 40)
     found, again, other = (mean_interval(values, seed=seed) for seed in (0, 0, 1))
