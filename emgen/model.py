@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emgen.compact import CompactOnly
 from emgen.errors import ModelError
 from emgen.registration import StagePlugin
 from emgen.stages import Context, DownstreamTask, FloatArray, LabelArray, Polarity, RoughSegmenter
@@ -91,19 +90,17 @@ def save_model(
     provenance: Mapping[str, Any],
     scale: Mapping[str, Any] | None = None,
     smallest_diameter: float | None = None,
-    least_solidity: float | None = None,
     finder: Path | None = None,
 ) -> None:
     """Writes a model folder.
 
     ``smallest_diameter``: px at the working scale; hardly any particle of the training labels is smaller, so what the
-    model finds below is no particle that it knows and is dropped. ``least_solidity``: the same for the share of a
-    particle in its convex hull. ``None``: nothing is.
+    model finds below is no particle that it knows and is dropped. ``None``: nothing is.
 
-    ``scale``: how micrographs were brought to the working scale in training, done again in prediction: ``segmenter``,
-    ``config`` and ``least_solidity`` of the rough segmenter, and ``factors``, the least, median and greatest factor.
-    ``None``: the model finds the scale itself, which only one that was trained at many scales can. ``finder``: a
-    folder with what that rough segmenter has learnt from the stack, if it has; it is copied.
+    ``scale``: how micrographs were brought to the working scale in training, done again in prediction: ``segmenter``
+    and ``config`` of the rough segmenter, and ``factors``, the least, median and greatest factor. ``None``: the model
+    finds the scale itself, which only one that was trained at many scales can. ``finder``: a folder with what that
+    rough segmenter has learnt from the stack, if it has; it is copied.
 
     ``provenance`` is recorded as it is; its ``simulated`` says whether simulated images had a part in the weights.
     """
@@ -116,7 +113,6 @@ def save_model(
         "polarity": polarity,
         "working_diameter": working_diameter,
         "smallest_diameter": smallest_diameter,
-        "least_solidity": least_solidity,
         "scale": dict(scale) if scale else None,
         "simulated": bool(provenance.get("simulated", False)),
         "provenance": dict(provenance),
@@ -160,7 +156,8 @@ def _scale_finder(folder: Path, info: Mapping[str, Any], host: Host, context: Co
     finder: Any = registered.create(registered.plugin.config(**info["scale"]["config"]), context)
     if (folder / FINDER).is_dir():
         finder.load(folder / FINDER)
-    return CompactOnly(finder, info["scale"].get("least_solidity", 0.0))
+    made: RoughSegmenter = finder
+    return made
 
 
 class Model:
@@ -172,7 +169,6 @@ class Model:
         self.polarity: Polarity = info["polarity"]
         self.working_diameter: float = info["working_diameter"]
         self.smallest_diameter: float = info.get("smallest_diameter") or 0.0
-        self.least_solidity: float = info.get("least_solidity") or 0.0
 
     def segment(self, image_HW: FloatArray, factors: tuple[float, ...] | None = None) -> Segmentation:
         """(H, W) float32 in [0, 1] of any size -> instances and probability of the same size.
@@ -180,13 +176,14 @@ class Model:
         The micrograph is resized as those were that the model was trained on: by the particles that the rough segmenter
         finds in it. A model that was trained at many scales finds the best itself. ``factors`` goes over both.
         """
-        from emgen.multiscale import Least, segment_at_best_scale
+        from emgen.multiscale import segment_at_best_scale
 
         image_HW = np.asarray(image_HW, np.float32)
         if factors is None and self.finder is not None:
             factors = (self.factor(image_HW),)
-        least = Least(self.smallest_diameter, self.least_solidity)
-        return segment_at_best_scale(self.probability, image_HW, self.working_diameter, factors, least=least)
+        return segment_at_best_scale(
+            self.probability, image_HW, self.working_diameter, factors, smallest=self.smallest_diameter
+        )
 
     def factor(self, image_HW: FloatArray) -> float:
         """Working scale over the micrograph's own, by its rough particles; the stack's median where they are few."""

@@ -1,6 +1,6 @@
 """Micrographs: found, read, checked, normalised, resized, split, tiled."""
 
-from emgen.data.crops import Corner, choose_corners, cut_crops
+from emgen.data.crops import cut_crops
 from emgen.data.discover import expand_images
 from emgen.data.micrograph import Micrograph, NormalisedMicrograph, frame_name
 from emgen.data.regions import SplitPlan, split_micrographs
@@ -10,14 +10,12 @@ from emgen.data.tiling import predict_tiled
 from emgen.data.window import Window
 
 __all__ = [
-    "Corner",
     "Micrograph",
     "MicrographInfo",
     "MicrographSet",
     "NormalisedMicrograph",
     "SplitPlan",
     "Window",
-    "choose_corners",
     "cut_crops",
     "expand_images",
     "frame_name",

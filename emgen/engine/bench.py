@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emgen.artifacts import Artifact
-from emgen.compact import CompactOnly
 from emgen.engine.cache import Draft, Store
 from emgen.engine.failures import translate
 from emgen.engine.losses import LossLog
@@ -125,11 +124,11 @@ class Bench:
         return chosen.registered.create(chosen.config, context)
 
     def rough_segmenter(self, context: Context) -> Any:
-        """The one of the spec, with what it has learnt, without what is too ragged for particles."""
+        """The one of the spec, with what it has learnt."""
         stage = self.stage(self.chosen("rough_segmenter"), context)
         if self.taught:
             stage.load(self.taught.path("model"))
-        return CompactOnly(stage, self.spec.data.least_solidity)
+        return stage
 
     def trained(self, artifact: Artifact, kind: Kind, context: Context) -> Any:
         """The stage that an artifact holds, loaded."""

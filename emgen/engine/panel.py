@@ -149,7 +149,6 @@ def panel_settings(bench: Bench) -> Mapping[str, Any]:
     who = [*ranking_metrics(bench), *([bench.chosen("rough_segmenter")] if spec.sizes else [])]
     return {
         **spec.model_dump(mode="json", exclude={"by"}),
-        "least_solidity": bench.spec.data.least_solidity,
         "judges": [{"maker": asdict(chosen.maker), "config": chosen.key_settings} for chosen in who],
         "code": asdict(core_maker(1, *CODE)),
     }

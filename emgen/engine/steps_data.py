@@ -12,7 +12,7 @@ import numpy as np
 from emgen.artifacts import create_stack, write_json
 from emgen.data import MicrographSet, expand_images, set_notes
 from emgen.data.stack import file_sha256, suffixes_of
-from emgen.engine.bench import Bench, Chosen, Step
+from emgen.engine.bench import Bench, Step
 from emgen.engine.cache import Draft
 from emgen.engine.handles import Micrographs, RoughLabels
 from emgen.engine.pieces import check_stop, checked, count_particles
@@ -134,15 +134,10 @@ def segment_roughly(bench: Bench, micrographs: Micrographs, *, label: str = "rou
                 },
                 inputs=[micrographs.artifact, *taught.values()],
                 seed_name="segment_roughly",
-                **_with_solidity(bench, chosen),
+                **bench.with_plugin(chosen),
             )
         )
     )
-
-
-def _with_solidity(bench: Bench, chosen: Chosen) -> dict[str, Any]:
-    fields = bench.with_plugin(chosen)
-    return {**fields, "settings": {**fields["settings"], "least_solidity": bench.spec.data.least_solidity}}
 
 
 def _require(images: MicrographSet, subset1: int | float, by: str, held_out: float) -> None:

@@ -66,8 +66,9 @@ def relabel(bench: Bench, micrographs: Micrographs, parts: Parts, rough: RoughLa
     plan, scale = SplitPlan.from_dict(parts.plan), scale_of(parts)
 
     def produce(draft: Draft, context: Context) -> Mapping[str, Any]:
-        crops = cut_all(draft, context, micrographs, rough, plan, scale, bench, parts.plan["corners"])
-        write_json(draft.folder / "split.json", {**parts.plan, **crops})
+        sources = cut_all(draft, context, micrographs, rough, plan, scale, bench)
+        counts = {subset: len(indices) for subset, indices in sources.items()}
+        write_json(draft.folder / "split.json", {**parts.plan, "crops": counts, "sources": sources})
         return {name: parts.artifact.facts[name] for name in ("working_diameter", "factors")}
 
     artifact = bench.perform(
@@ -83,6 +84,7 @@ def relabel(bench: Bench, micrographs: Micrographs, parts: Parts, rough: RoughLa
                 "rough": rough.artifact.key,
             },
             inputs=[micrographs.artifact, rough.artifact, parts.artifact],
+            seed_name="split",  # the seed of round 1: its random choice of crops is made again
             produce=produce,
         )
     )

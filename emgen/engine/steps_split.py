@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from emgen.artifacts import ZarrStack, create_stack, write_json
-from emgen.data import Corner, SplitPlan, Window, choose_corners, cut_crops, split_micrographs
+from emgen.data import SplitPlan, Window, cut_crops, split_micrographs
 from emgen.engine.bench import Bench, Step
 from emgen.engine.cache import Draft
 from emgen.engine.handles import Micrographs, Parts, RoughLabels
@@ -31,7 +31,9 @@ def split(bench: Bench, micrographs: Micrographs, rough: RoughLabels, *, label: 
         if spec.data.polarity_check:
             check_polarity(micrographs, rough, bench.polarity)
         plan = _plan(bench, micrographs, rough, scale, context.seed)
-        crops = cut_all(draft, context, micrographs, rough, plan, scale, bench)
+        sources = cut_all(draft, context, micrographs, rough, plan, scale, bench)
+        counts = {subset: len(indices) for subset, indices in sources.items()}
+        crops = {"crops": counts, "sources": sources}
         write_json(draft.folder / "split.json", {**plan.to_dict(), "scale": scale.to_dict(), **crops})
         factors = [float(f(scale.factors)) for f in (np.min, np.median, np.max)]
         return {"working_diameter": scale.working_diameter, "factors": factors}
@@ -78,43 +80,31 @@ def cut_all(
     plan: SplitPlan,
     scale: Scale,
     bench: Bench,
-    corners: Mapping[str, Sequence[Sequence[Corner]]] | None = None,
-) -> dict[str, Any]:
-    """Writes image and label stacks of the subsets, one micrograph at a time.
-
-    ``corners``: by subset the corners of each window's crops, where they are chosen already. Returns for
-    ``split.json``: how many ``crops`` each subset has, their micrographs (``sources``) and ``corners``.
-    """
+) -> dict[str, list[int]]:
+    """Writes image and label stacks of the subsets, one micrograph at a time; returns each crop's micrograph."""
     data = bench.spec.data
     images = {subset: _empty(draft, f"{subset}/image", data.crop, np.float32) for subset in SUBSETS}
     labels = {
         subset: _empty(draft, f"{subset}/label", data.crop, np.int32) for subset in SUBSETS if subset != "subset2"
     }
     sources: dict[str, list[int]] = {subset: [] for subset in SUBSETS}
-    cut: dict[str, list[Sequence[Corner]]] = {subset: [] for subset in SUBSETS}
     windows = sorted((w.index, number, w) for number, name in enumerate(SUBSETS) for w in getattr(plan, name))
     context.plan(len(micrographs))
     for index, group in itertools.groupby(windows, key=lambda entry: entry[0]):
         check_stop(context, f"stopped at micrograph {index} of {len(micrographs)}")
         image_HW, label_HW = micrographs.images[index].image_HW, rough[index]
         for _, number, window in group:
-            subset, factor = SUBSETS[number], scale.factors[index]
-            if corners is None:
-                rng = np.random.default_rng([context.seed, number, index, window.y, window.x])
-                chosen: Sequence[Corner] = choose_corners(label_HW, window, factor, data, rng)
-            else:
-                chosen = corners[subset][len(cut[subset])]
-            image_NHW, label_NHW = cut_crops(image_HW, label_HW, window, factor, data.crop, chosen)
-            images[subset].append(image_NHW)
-            sources[subset] += [index] * len(image_NHW)
-            cut[subset].append(chosen)
-            if subset in labels:
-                labels[subset].append(label_NHW)
+            rng = np.random.default_rng([context.seed, number, index, window.y, window.x])
+            crops = (window, scale.factors[index], data.crop, data.crops_per_micrograph, rng)
+            image_NHW, label_NHW = cut_crops(image_HW, label_HW, *crops)
+            images[SUBSETS[number]].append(image_NHW)
+            sources[SUBSETS[number]] += [index] * len(image_NHW)
+            if SUBSETS[number] in labels:
+                labels[SUBSETS[number]].append(label_NHW)
         context.log(index + 1, {})
     if not any((label_HW > 0).any() for label_HW in labels["subset1"]):
         raise NoParticlesError(f"subset 1 holds no particle: {no_particles(micrographs.names)}")
-    counts = {subset: len(indices) for subset, indices in sources.items()}
-    return {"crops": counts, "sources": sources, "corners": cut}
+    return sources
 
 
 def _empty(draft: Draft, name: str, side: int, dtype: Any) -> ZarrStack:

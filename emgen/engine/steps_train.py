@@ -20,8 +20,8 @@ from emgen.errors import ModelError, NoImagesError
 from emgen.registration import Kind
 from emgen.stages import Context, Stack
 
-LESS = 0.02
-"""Share of the particles of the training labels that lie below the least that a model reports, in size and in shape."""
+SMALLER = 0.02
+"""Share of the particles of the training labels that lie below the smallest that a model reports."""
 ENOUGH = 50
 """Particles from which on such a quantile means something."""
 
@@ -69,10 +69,10 @@ def train_downstream(
     inputs = _artifacts(stacks)
 
     def produce(draft: Draft, context: Context) -> Mapping[str, Any]:
-        least = least_particle(labels.open())
+        smallest = smallest_diameter(labels.open())
 
         def write(stage: Any, folder: Path) -> None:
-            _save_model(bench, draft, stage, chosen, inputs, folder, least)
+            _save_model(bench, draft, stage, chosen, inputs, folder, smallest)
 
         def keep(step: int, save: Save) -> bool:
             task = SimpleNamespace(save=save)  # what `save_model` takes: something that saves itself
@@ -84,7 +84,7 @@ def train_downstream(
         write(stage, draft.empty("model"))
         return {}
 
-    extra: dict[str, Any] = {"modality": bench.spec.modality, "less": LESS}
+    extra: dict[str, Any] = {"modality": bench.spec.modality, "smaller": SMALLER}
     extra |= {"snapshots": snapshots} if snapshots else {}
     return _perform(bench, "downstream_task", "train_downstream", stacks, label, produce, extra, earlier=start_from)
 
@@ -176,22 +176,19 @@ def _refuse_empty(stacks: Mapping[str, StackRef], counts: list[int]) -> None:
             raise NoImagesError(f"{name} ({ref.artifact.folder.name}/{ref.name}) holds no image; give more micrographs")
 
 
-def least_particle(label_NHW: Stack) -> dict[str, float]:
-    """``smallest_diameter`` (equivalent, px) and ``least_solidity``: a share ``LESS`` of the whole particles of
-    (N, H, W) labels lie below. Empty where there are too few to say.
-    """
-    from emgen.particles import border_labels, equivalent_diameters, solidities
+def smallest_diameter(label_NHW: Stack) -> float | None:
+    """Equivalent diameter in px below which a share ``SMALLER`` of the whole particles of (N, H, W) labels lie.
 
-    diameters: list[float] = []
-    solid: list[float] = []
+    ``None`` where there are too few to say.
+    """
+    from emgen.particles import border_labels, equivalent_diameters
+
+    found: list[float] = []
     for index in range(len(label_NHW)):
         label_HW = np.asarray(label_NHW[index])
-        whole_HW = np.where(np.isin(label_HW, border_labels(label_HW)), 0, label_HW)
-        diameters += equivalent_diameters(whole_HW).tolist()
-        solid += solidities(whole_HW).tolist()
-    if len(diameters) < ENOUGH:
-        return {}
-    return {"smallest_diameter": float(np.quantile(diameters, LESS)), "least_solidity": float(np.quantile(solid, LESS))}
+        whole = np.setdiff1d(np.unique(label_HW), [0, *border_labels(label_HW)])
+        found += equivalent_diameters(np.where(np.isin(label_HW, whole), label_HW, 0)).tolist()
+    return float(np.quantile(found, SMALLER)) if len(found) >= ENOUGH else None
 
 
 def _save_model(
@@ -201,7 +198,7 @@ def _save_model(
     chosen: Chosen,
     inputs: list[Artifact],
     folder: Path,
-    least: Mapping[str, float],
+    smallest: float | None,
 ) -> None:
     """A model folder whose bytes depend on the recipe alone: no date, no path, no device of this run."""
     from emgen.model import save_model
@@ -214,7 +211,6 @@ def _save_model(
         "segmenter": finder.plugin.name,
         "config": finder.config.model_dump(mode="json"),
         "factors": facts.get("factors"),
-        "least_solidity": bench.spec.data.least_solidity,
     }
     save_model(
         folder,
@@ -225,7 +221,7 @@ def _save_model(
         polarity=bench.polarity,
         working_diameter=float(facts["working_diameter"]),
         scale=scale if facts.get("factors") else None,
-        **least,
+        smallest_diameter=smallest,
         finder=bench.taught.path("model") if bench.taught else None,
         provenance={
             "key": draft.recipe.key,

@@ -3,7 +3,6 @@
 from emgen.particles.geometry import border_labels, equivalent_diameters, typical_diameter
 from emgen.particles.match import Matches, match_objects, pair_ious
 from emgen.particles.measure import measure, size_summary
-from emgen.particles.ragged import solidities, without_ragged
 from emgen.particles.split import split_instances
 from emgen.particles.write import labels_path, mask_path, write_labels, write_mask
 
@@ -17,10 +16,8 @@ __all__ = [
     "measure",
     "pair_ious",
     "size_summary",
-    "solidities",
     "split_instances",
     "typical_diameter",
-    "without_ragged",
     "write_labels",
     "write_mask",
 ]

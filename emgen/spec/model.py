@@ -55,19 +55,7 @@ class DataSpec(Part):
         "per-micrograph",
         description="resize each micrograph to the working scale by its own particles, all by the stack's, or none",
     )
-    least_solidity: float = Field(
-        0.87,
-        ge=0,
-        le=1,
-        description="rough instances whose area is a smaller share of their convex hull's are dropped; 0: none",
-    )
     crops_per_micrograph: int = Field(40, ge=1, description="at most so many crops of one micrograph")
-    empty_crops: float = Field(
-        0.5,
-        ge=0,
-        le=1,
-        description="at most this share of a window's crops holds no rough particle; 1: any",
-    )
     polarity_check: bool = Field(
         True,
         description="compare rough masks and image: are the particles bright or dark, as the modality says?",

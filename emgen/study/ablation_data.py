@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from emgen.artifacts import StackRef, write_json
-from emgen.data import SplitPlan, Window, choose_corners, cut_crops
+from emgen.data import SplitPlan, Window, cut_crops
 from emgen.engine.bench import Step
 from emgen.engine.cache import Draft
 from emgen.engine.handles import Micrographs, Parts, RoughLabels
@@ -49,8 +49,9 @@ def few_of_subset1(run: Run, micrographs: Micrographs, rough: RoughLabels, parts
     few = replace(plan, subset1=kept)
 
     def produce(draft: Draft, context: Context) -> Mapping[str, Any]:
-        crops = cut_all(draft, context, micrographs, rough, few, scale_of(parts), run.bench)
-        write_json(draft.folder / "split.json", {**parts.plan, **few.to_dict(), **crops})
+        sources = cut_all(draft, context, micrographs, rough, few, scale_of(parts), run.bench)
+        counts = {subset: len(indices) for subset, indices in sources.items()}
+        write_json(draft.folder / "split.json", {**parts.plan, **few.to_dict(), "crops": counts, "sources": sources})
         return {name: parts.artifact.facts[name] for name in ("working_diameter", "factors")}
 
     if len(kept) == len(plan.subset1):
@@ -106,8 +107,7 @@ def _crops_of(run: Run, parts: Parts, unseen: Unseen) -> tuple[StackRef, list[in
     for index in range(len(unseen)):
         image_HW = unseen.image(index)
         window = Window(index, 0, 0, *image_HW.shape)
-        corners = choose_corners(None, window, factor, data, rng)
-        crops, _ = cut_crops(image_HW, None, window, factor, data.crop, corners)
+        crops, _ = cut_crops(image_HW, None, window, factor, data.crop, data.crops_per_micrograph, rng)
         images.append(crops)
         sources += [index] * len(crops)
     image_NHW = np.concatenate(images)

@@ -164,8 +164,7 @@ def evaluate_rough(run: Run, unseen: Unseen, *, label: str = "rough masks") -> A
         stage = bench.rough_segmenter(context)
         return lambda index, image_HW: stage.segment(image_HW[None])[0]
 
-    keys: dict[str, Any] = {"seed": bench.spec.seed, "scored": asdict(core_maker(1, *SCORED_BY))}
-    keys |= {"least_solidity": bench.spec.data.least_solidity}
+    keys = {"seed": bench.spec.seed, "scored": asdict(core_maker(1, *SCORED_BY))}
     keys |= {"lessons": bench.taught.key} if bench.taught else {}
     config: dict[str, Any] = {"config": chosen.key_settings, "full_config": chosen.config.model_dump(mode="json")}
     return _evaluate(run, unseen, segmenter, label, maker=chosen.maker, keys=keys, **config, simulated=chosen.simulated)

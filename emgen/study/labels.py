@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from emgen.artifacts import StackRef
-from emgen.data import SplitPlan, Window, choose_corners, cut_crops
+from emgen.data import SplitPlan, Window, cut_crops
 from emgen.engine.handles import Micrographs, Parts
 from emgen.engine.run import Run
 from emgen.errors import BadImageError, NoImagesError
@@ -81,9 +81,16 @@ def _cut(
 ) -> tuple[FloatArray, LabelArray]:
     data = run.bench.spec.data
     rng = np.random.default_rng(run.bench.spec.seed)
-    cut = []
-    for w in windows:
-        image_HW, label_HW, factor = micrographs.images[w.index].image_HW, label_of(w.index), factors[w.index]
-        corners = choose_corners(label_HW, w, factor, data, rng)
-        cut.append(cut_crops(image_HW, label_HW, w, factor, data.crop, corners))
+    cut = [
+        cut_crops(
+            micrographs.images[w.index].image_HW,
+            label_of(w.index),
+            w,
+            factors[w.index],
+            data.crop,
+            data.crops_per_micrograph,
+            rng,
+        )
+        for w in windows
+    ]
     return np.concatenate([image for image, _ in cut]), np.concatenate([label for _, label in cut])

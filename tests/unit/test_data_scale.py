@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 import pytest
 
-from emgen.data import Window, choose_corners, cut_crops, predict_tiled, resize_image, resize_labels, resize_to
+from emgen.data import Window, cut_crops, predict_tiled, resize_image, resize_labels, resize_to
 from emgen.data.tiling import blend_window
 
 
@@ -82,23 +79,11 @@ def test_the_blend_never_ignores_a_pixel() -> None:
     assert blend_window(64, 16).min() > 0
 
 
-@dataclass(frozen=True)
-class Limits:
-    crop: int = 64
-    crops_per_micrograph: int = 100
-    empty_crops: float = 1.0
-
-
-def cut(image: Any, label: Any, window: Window, factor: float, limits: Limits, rng: np.random.Generator) -> Any:
-    corners = choose_corners(label, window, factor, limits, rng)
-    return cut_crops(image, label, window, factor, limits.crop, corners)
-
-
 def test_crops_come_at_the_working_scale_with_their_own_numbering(rng: np.random.Generator) -> None:
     image = smooth((200, 300))
     label = np.zeros((200, 300), np.int32)
     label[50:60, 50:60], label[150:170, 250:270] = 4, 11
-    images, labels = cut(image, label, Window(0, 0, 0, 200, 300), 0.5, Limits(), rng)
+    images, labels = cut_crops(image, label, Window(0, 0, 0, 200, 300), 0.5, 64, 100, rng)
     assert images.dtype == np.float32
     assert images.shape == labels.shape
     assert images.shape[1:] == (64, 64)
@@ -110,39 +95,20 @@ def test_crops_come_at_the_working_scale_with_their_own_numbering(rng: np.random
 def test_crops_hold_nothing_from_outside_their_window(rng: np.random.Generator) -> None:
     image = np.zeros((120, 120), np.float32)
     image[30:90, 30:90] = 1
-    images, labels = cut(image, None, Window(0, 30, 30, 60, 60), 1.4, Limits(), rng)
+    images, labels = cut_crops(image, None, Window(0, 30, 30, 60, 60), 1.4, 64, 10, rng)
     assert (images == 1).all()
     assert (labels == 0).all()
 
 
 def test_a_window_smaller_than_a_crop_is_continued_by_reflection(rng: np.random.Generator) -> None:
-    images, _ = cut(smooth((50, 50)), None, Window(0, 0, 0, 20, 50), 1.0, Limits(), rng)
+    images, _ = cut_crops(smooth((50, 50)), None, Window(0, 0, 0, 20, 50), 1.0, 64, 10, rng)
     assert images.shape == (1, 64, 64)
     assert np.array_equal(images[0, 18], images[0, 20])
 
 
 def test_the_number_of_crops_is_bounded_and_their_choice_is_seeded() -> None:
-    window, limits = Window(0, 0, 0, 300, 300), Limits(crops_per_micrograph=5)
-    draws = [cut(smooth((300, 300)), None, window, 1.0, limits, np.random.default_rng(s))[0] for s in (1, 1, 2)]
+    window = Window(0, 0, 0, 300, 300)
+    draws = [cut_crops(smooth((300, 300)), None, window, 1.0, 64, 5, np.random.default_rng(s))[0] for s in (1, 1, 2)]
     assert len(draws[0]) == 5
     assert np.array_equal(draws[0], draws[1])
     assert not np.array_equal(draws[0], draws[2])
-
-
-@pytest.mark.parametrize(("share", "empty"), [(1.0, 77), (0.5, 4), (0.25, 1), (0.0, 0)])
-def test_of_a_window_that_is_mostly_vacuum_few_empty_crops_are_cut(
-    share: float, empty: int, rng: np.random.Generator
-) -> None:
-    """Of 9 x 9 crops 2 x 2 hold the particle."""
-    label = np.zeros((320, 320), np.int32)
-    label[40:43, 40:43] = 1
-    _, labels = cut(smooth((320, 320)), label, Window(0, 0, 0, 320, 320), 1.0, Limits(empty_crops=share), rng)
-    filled = labels.any(axis=(1, 2))
-    assert filled.sum() == 4
-    assert (~filled).sum() == empty
-
-
-def test_a_scene_without_particles_is_still_seen(rng: np.random.Generator) -> None:
-    window, limits = Window(0, 0, 0, 320, 320), Limits(empty_crops=0.5)
-    images, _ = cut(smooth((320, 320)), np.zeros((320, 320), np.int32), window, 1.0, limits, rng)
-    assert len(images) == 4

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage as ndi
 
-from emgen.multiscale import Least, ladder, segment_at_best_scale
+from emgen.multiscale import ladder, segment_at_best_scale
 
 WORKING = 14.0
 
@@ -67,20 +67,9 @@ def test_what_is_smaller_than_any_particle_that_a_model_knows_is_dropped():
     probability = np.zeros((64, 64), np.float32)
     probability[8:24, 8:24] = probability[40:44, 40:44] = 0.9
     every, known = (
-        segment_at_best_scale(lambda image_HW: probability, probability, WORKING, (1.0,), least=Least(least))
-        for least in (0.0, 6.0)
+        segment_at_best_scale(lambda image_HW: probability, probability, WORKING, (1.0,), smallest=smallest)
+        for smallest in (0.0, 6.0)
     )
     assert (every.label_HW.max(), known.label_HW.max()) == (2, 1)
     assert known.label_HW[16, 16] == 1
     assert known.probability_HW[42, 42] == every.probability_HW[42, 42] > 0
-
-
-def test_what_is_more_ragged_than_any_particle_that_a_model_knows_is_dropped():
-    probability = np.zeros((64, 64), np.float32)
-    probability[4:20, 4:20] = probability[40:44, 40:60] = probability[40:60, 40:44] = 0.9
-    labels = [
-        segment_at_best_scale(lambda image_HW: probability, probability, WORKING, (1.0,), least=Least(0.0, solidity))
-        for solidity in (0.0, 0.9)
-    ]
-    assert [label.label_HW[42, 50] > 0 for label in labels] == [True, False]
-    assert [label.label_HW[10, 10] > 0 for label in labels] == [True, True]
