@@ -22,6 +22,8 @@ from emgen.stages import Context, Stack
 
 SMALLER = 0.02
 """Share of the particles of the training labels that lie below the smallest that a model reports."""
+AT_MOST = 0.5
+"""Working diameters that the smallest particle measures at most: rough masks may hold none but large ones."""
 ENOUGH = 50
 """Particles from which on such a quantile means something."""
 
@@ -69,7 +71,7 @@ def train_downstream(
     inputs = _artifacts(stacks)
 
     def produce(draft: Draft, context: Context) -> Mapping[str, Any]:
-        smallest = smallest_diameter(labels.open())
+        smallest = smallest_diameter(labels.open(), _working_diameter(inputs))
 
         def write(stage: Any, folder: Path) -> None:
             _save_model(bench, draft, stage, chosen, inputs, folder, smallest)
@@ -84,7 +86,7 @@ def train_downstream(
         write(stage, draft.empty("model"))
         return {}
 
-    extra: dict[str, Any] = {"modality": bench.spec.modality, "smaller": SMALLER}
+    extra: dict[str, Any] = {"modality": bench.spec.modality, "smaller": [SMALLER, AT_MOST]}
     extra |= {"snapshots": snapshots} if snapshots else {}
     return _perform(bench, "downstream_task", "train_downstream", stacks, label, produce, extra, earlier=start_from)
 
@@ -176,10 +178,9 @@ def _refuse_empty(stacks: Mapping[str, StackRef], counts: list[int]) -> None:
             raise NoImagesError(f"{name} ({ref.artifact.folder.name}/{ref.name}) holds no image; give more micrographs")
 
 
-def smallest_diameter(label_NHW: Stack) -> float | None:
-    """Equivalent diameter in px below which a share ``SMALLER`` of the whole particles of (N, H, W) labels lie.
-
-    ``None`` where there are too few to say.
+def smallest_diameter(label_NHW: Stack, working_diameter: float) -> float | None:
+    """Equivalent diameter in px below which a share ``SMALLER`` of the whole particles of (N, H, W) labels lie, but at
+    most ``AT_MOST`` working diameters. ``None`` where there are too few to say.
     """
     from emgen.particles import border_labels, equivalent_diameters
 
@@ -188,7 +189,20 @@ def smallest_diameter(label_NHW: Stack) -> float | None:
         label_HW = np.asarray(label_NHW[index])
         whole = np.setdiff1d(np.unique(label_HW), [0, *border_labels(label_HW)])
         found += equivalent_diameters(np.where(np.isin(label_HW, whole), label_HW, 0)).tolist()
-    return float(np.quantile(found, SMALLER)) if len(found) >= ENOUGH else None
+    if len(found) < ENOUGH:
+        return None
+    return min(float(np.quantile(found, SMALLER)), AT_MOST * working_diameter)
+
+
+def _facts(inputs: list[Artifact]) -> dict[str, Any]:
+    return {name: value for artifact in inputs for name, value in artifact.facts.items()}
+
+
+def _working_diameter(inputs: list[Artifact]) -> float:
+    facts = _facts(inputs)
+    if "working_diameter" not in facts:
+        raise ModelError("the training data do not say how large their particles are (fact working_diameter)")
+    return float(facts["working_diameter"])
 
 
 def _save_model(
@@ -203,9 +217,7 @@ def _save_model(
     """A model folder whose bytes depend on the recipe alone: no date, no path, no device of this run."""
     from emgen.model import save_model
 
-    facts = {name: value for artifact in inputs for name, value in artifact.facts.items()}
-    if "working_diameter" not in facts:
-        raise ModelError("the training data do not say how large their particles are (fact working_diameter)")
+    facts = _facts(inputs)
     finder = bench.chosen("rough_segmenter")
     scale = {
         "segmenter": finder.plugin.name,
@@ -219,7 +231,7 @@ def _save_model(
         config=chosen.config.model_dump(mode="json"),
         modality=bench.spec.modality,
         polarity=bench.polarity,
-        working_diameter=float(facts["working_diameter"]),
+        working_diameter=_working_diameter(inputs),
         scale=scale if facts.get("factors") else None,
         smallest_diameter=smallest,
         finder=bench.taught.path("model") if bench.taught else None,

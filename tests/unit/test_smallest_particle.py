@@ -19,15 +19,20 @@ def squares(sides: list[int], *, at_border: bool = False) -> np.ndarray:
 
 def test_one_label_in_fifty_is_smaller() -> None:
     label_NHW = squares([2] * 2 + [8] * 198)
-    assert smallest_diameter(label_NHW) == pytest.approx(np.sqrt(4 / np.pi) * 8)
-    assert smallest_diameter(squares([2] * 20 + [8] * 180)) == pytest.approx(np.sqrt(4 / np.pi) * 2)
+    assert smallest_diameter(label_NHW, 100) == pytest.approx(np.sqrt(4 / np.pi) * 8)
+    assert smallest_diameter(squares([2] * 20 + [8] * 180), 100) == pytest.approx(np.sqrt(4 / np.pi) * 2)
 
 
 def test_pieces_of_particles_at_the_border_do_not_count() -> None:
     label_NHW = np.concatenate([squares([8] * 60), squares([2] * 40, at_border=True)])
-    assert smallest_diameter(label_NHW) == pytest.approx(np.sqrt(4 / np.pi) * 8)
+    assert smallest_diameter(label_NHW, 100) == pytest.approx(np.sqrt(4 / np.pi) * 8)
 
 
 def test_few_labels_say_nothing() -> None:
-    assert smallest_diameter(squares([8] * 20)) is None
-    assert smallest_diameter(squares([])) is None
+    assert smallest_diameter(squares([8] * 20), 100) is None
+    assert smallest_diameter(squares([]), 100) is None
+
+
+def test_labels_of_large_particles_alone_do_not_hide_small_ones() -> None:
+    assert smallest_diameter(squares([12] * 200), 14) == 7
+    assert smallest_diameter(squares([4] * 200), 14) == pytest.approx(np.sqrt(4 / np.pi) * 4)
