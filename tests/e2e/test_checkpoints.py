@@ -71,7 +71,7 @@ def test_the_best_state_is_kept_wherever_it_stands(images: Path, tmp_path: Path,
 
 def test_the_table_says_what_was_compared_and_why(images: Path, tmp_path: Path) -> None:
     table = trained(images, tmp_path / "run", (0.2, 1.0, 0.4, 0.0)).read("checkpoints.json")
-    assert [each["name"] for each in table["criteria"]] == ["fake-metric", "fidelity", "sizes"]
+    assert [each["name"] for each in table["criteria"]] == ["fake-metric", "contrast", "fidelity", "sizes"]
     worst = table["candidates"][3]
     assert worst["out"] == "fidelity"
     assert worst["measures"]["fidelity"]["value"] < 0.3
