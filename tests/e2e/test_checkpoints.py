@@ -73,7 +73,7 @@ def test_the_table_says_what_was_compared_and_why(images: Path, tmp_path: Path) 
     table = trained(images, tmp_path / "run", (0.2, 1.0, 0.4, 0.0)).read("checkpoints.json")
     assert [each["name"] for each in table["criteria"]] == ["fake-metric", "contrast", "fidelity", "sizes"]
     worst = table["candidates"][3]
-    assert worst["out"] == "fidelity"
+    assert worst["out"] == "contrast", "particles that are not there have none"
     assert worst["measures"]["fidelity"]["value"] < 0.3
     best = table["candidates"][1]
     assert best["measures"]["fidelity"]["low"] <= 1.0 <= best["measures"]["fidelity"]["high"]
