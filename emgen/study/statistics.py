@@ -28,7 +28,7 @@ class Effect:
 
     Attributes
     ----------
-    mean: of a - b. low, high: its 95 % interval, NaN of fewer than ``LEAST`` values. p: two-sided, of no difference;
+    mean: of a - b. low, high: its 95 % interval, NaN of fewer than ``LEAST`` pairs. p: two-sided, of no difference;
         NaN where no test was made. n: pairs, or the smaller group. sd: sample standard deviation of the differences,
         or pooled of the groups; NaN of one value. g: Hedges' g, mean over sd with its small-sample correction; NaN
         where sd is 0.
