@@ -170,27 +170,19 @@ class Model:
         self.working_diameter: float = info["working_diameter"]
         self.smallest_diameter: float = info.get("smallest_diameter") or 0.0
 
-    def segment(
-        self, image_HW: FloatArray, factors: tuple[float, ...] | None = None, *, threshold: float = 0.5
-    ) -> Segmentation:
+    def segment(self, image_HW: FloatArray, factors: tuple[float, ...] | None = None) -> Segmentation:
         """(H, W) float32 in [0, 1] of any size -> instances and probability of the same size.
 
         The micrograph is resized as those were that the model was trained on: by the particles that the rough segmenter
         finds in it. A model that was trained at many scales finds the best itself. ``factors`` goes over both.
-        ``threshold``: probability from which a pixel belongs to a particle; the probability that comes back is
-        ``recentred`` on it.
         """
-        from emgen.multiscale import recentred, segment_at_best_scale
+        from emgen.multiscale import segment_at_best_scale
 
         image_HW = np.asarray(image_HW, np.float32)
         if factors is None and self.finder is not None:
             factors = (self.factor(image_HW),)
         return segment_at_best_scale(
-            lambda seen_HW: recentred(self.probability(seen_HW), threshold),
-            image_HW,
-            self.working_diameter,
-            factors,
-            smallest=self.smallest_diameter,
+            self.probability, image_HW, self.working_diameter, factors, smallest=self.smallest_diameter
         )
 
     def factor(self, image_HW: FloatArray) -> float:

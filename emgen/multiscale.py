@@ -81,19 +81,6 @@ def segment_at_best_scale(
     return merge(parts, image_HW.shape, best.factor)
 
 
-def recentred(probability_HW: FloatArray, threshold: float) -> FloatArray:
-    """Probabilities such that the threshold becomes 0.5; 0 and 1 stay, and so does the order.
-
-    >>> recentred(np.array([0.0, 0.1, 0.2, 0.6, 1.0], np.float32), 0.2).round(3).tolist()
-    [0.0, 0.25, 0.5, 0.75, 1.0]
-    """
-    if threshold == 0.5:
-        return probability_HW
-    above = 0.5 + 0.5 * (probability_HW - threshold) / (1 - threshold)
-    below = 0.5 * probability_HW / threshold
-    return np.where(probability_HW >= threshold, above, below).astype(np.float32)
-
-
 def climb(predict: Predict, image_HW: FloatArray, factors: Sequence[float], smallest: float = 0.0) -> list[Rung]:
     """Rungs from coarse to fine, until one is clearly too fine: the finest cost most."""
     rungs: list[Rung] = []

@@ -106,13 +106,6 @@ class NPsSegNetSegmenterConfig(StageConfig):
     factors: tuple[PositiveFloat, ...] | None = Field(
         None, min_length=1, description="sizes to try, as factors on the image's own; null chooses them"
     )
-    threshold: float | None = Field(
-        None,
-        gt=0,
-        lt=1,
-        description="probability from which a pixel belongs to a particle; null: 0.5, or 0.2 for the model of a "
-        "run on particles of the opposite contrast, which is less sure of these",
-    )
 
     def uses_simulated_weights(self) -> bool:
         """True when ``model.json`` says that simulated images had a part in the weights."""

@@ -8,18 +8,12 @@ from emgen.errors import ModelError, PreflightError
 from emgen.stages import Context, FloatArray, LabelArray, Stack
 from emgen_segmenters.config import NPsSegNetSegmenterConfig
 
-_UNSURE = 0.2
-"""Probability that is enough for a particle of the opposite contrast, at a size that something else has found.
-
-A model that looks for the best size itself chooses it by how sure it is, which a lower threshold would spoil.
-"""
-
 
 class NPsSegNetSegmenter:
     """Segments with the model of a folder, at the size at which its particles have the diameter that it knows.
 
     A model trained on bright particles sees dark ones when the image is inverted; ``polarity_flip: false`` shows what
-    that is worth. It is less sure of them than of its own, so a lower probability is enough.
+    that is worth.
     """
 
     def __init__(self, config: NPsSegNetSegmenterConfig, context: Context) -> None:
@@ -28,15 +22,12 @@ class NPsSegNetSegmenter:
         self.model = load_model(config.model, device=context.device)
         self.factors = config.factors
         self.invert = config.polarity_flip and self.model.polarity != context.polarity
-        unsure = self.invert and self.model.finder is not None
-        self.threshold = config.threshold or (_UNSURE if unsure else 0.5)
 
     def segment(self, image_NHW: Stack) -> LabelArray:
         """(N, H, W) float32 in [0, 1] -> (N, H, W) int32 instances."""
         labels = np.zeros(tuple(image_NHW.shape), np.int32)
         for index in range(len(image_NHW)):
-            image_HW = self._seen(np.asarray(image_NHW[index]))
-            labels[index] = self.model.segment(image_HW, self.factors, threshold=self.threshold).label_HW
+            labels[index] = self.model.segment(self._seen(np.asarray(image_NHW[index])), self.factors).label_HW
         return labels
 
     def _seen(self, image_HW: FloatArray) -> FloatArray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -91,38 +90,3 @@ def test_preflight_names_what_is_missing_and_the_way_out(models: dict[str, Path]
     (tmp_path / INFO).write_text(json.dumps(json.loads((models["bright"] / INFO).read_text())))
     with pytest.raises(PreflightError, match="no weights"):
         check(NPsSegNetSegmenterConfig(model=str(tmp_path)), "cpu")
-
-
-@pytest.mark.parametrize(
-    ("of_a_run", "polarity", "settings", "threshold"),
-    [
-        (True, "dark", {}, 0.2),
-        (True, "bright", {}, 0.5),
-        (True, "dark", {"polarity_flip": False}, 0.5),
-        (True, "dark", {"threshold": 0.4}, 0.4),
-        (False, "dark", {}, 0.5),
-        (False, "bright", {"threshold": 0.3}, 0.3),
-    ],
-)
-def test_a_lower_probability_is_enough_for_a_run_s_model_on_the_opposite_contrast(
-    models: dict[str, Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    of_a_run: bool,
-    polarity: Polarity,
-    settings: dict[str, object],
-    threshold: float,
-) -> None:
-    """Two patches, a little below the threshold and a little above it: one is found."""
-    folder = shutil.copytree(models["bright"], tmp_path / "model")
-    if of_a_run:  # such a model says what found the sizes of its particles
-        info = json.loads((folder / INFO).read_text())
-        scale = {"segmenter": "threshold", "config": {}, "factors": [1.0, 1.0, 1.0]}
-        (folder / INFO).write_text(json.dumps(info | {"scale": scale}))
-    rough = segmenter(folder, polarity, **settings)
-    seen = np.zeros((64, 64), np.float32)
-    seen[8:24, 8:24], seen[40:56, 40:56] = threshold - 0.02, threshold + 0.02
-    monkeypatch.setattr(rough.model, "probability", lambda image_HW: seen)
-    label = rough.segment(np.zeros((1, 64, 64), np.float32))
-    assert label.max() == 1
-    assert label[0, 48, 48] == 1
