@@ -1,8 +1,11 @@
-"""Masks and labels as TIFF files that every image program opens."""
+"""Masks and labels as TIFF files that every image program opens, in Fiji with their calibration."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -12,40 +15,89 @@ from numpy.typing import NDArray
 from emgen.errors import OutputError
 from emgen.stages import LabelArray
 
-CENTIMETRE_NM = 1e7
+_LARGEST = 2**32 - 1
+"""Of the two whole numbers that a TIFF resolution is the quotient of."""
+
+
+def result_path(folder: Path, name: str, ending: str) -> Path:
+    """``<folder>/<name><ending>``, surely inside ``folder``.
+
+    Names come out of files (a data set in an HDF5 file may be called ``../x``), so nothing in them may lead elsewhere.
+
+    >>> result_path(Path("out"), "area-3", "_mask.tif").as_posix()
+    'out/area-3_mask.tif'
+
+    Raises ``OutputError`` for a name that is empty, ``.`` or ``..``, or holds a separator or a control character.
+    """
+    if name in ("", ".", "..") or any(c in "/\\:" or ord(c) < 32 for c in name):
+        raise OutputError(
+            f"{name!r} cannot name a result: it is empty, or holds a path separator, `..` or a control character. "
+            "Rename the file, or the data set inside it."
+        )
+    return folder / f"{name}{ending}"
 
 
 def mask_path(folder: Path, stem: str) -> Path:
-    return folder / f"{stem}_mask.tif"
+    return result_path(folder, stem, "_mask.tif")
 
 
 def labels_path(folder: Path, stem: str) -> Path:
-    return folder / f"{stem}_labels.tif"
+    return result_path(folder, stem, "_labels.tif")
 
 
 def write_mask(folder: Path, stem: str, label_HW: LabelArray, pixel_size_nm: float | None = None) -> Path:
     """``<stem>_mask.tif``: uint8, 255 on particles, 0 elsewhere. Raises ``OutputError``."""
-    return _write(mask_path(folder, stem), np.where(label_HW > 0, 255, 0).astype(np.uint8), pixel_size_nm)
+    return write_tiff(mask_path(folder, stem), np.where(label_HW > 0, 255, 0).astype(np.uint8), pixel_size_nm)
 
 
 def write_labels(folder: Path, stem: str, label_HW: LabelArray, pixel_size_nm: float | None = None) -> Path:
     """``<stem>_labels.tif``: one value a particle, 0 background; uint16, int32 from 65,536 particles on."""
+    return write_tiff(labels_path(folder, stem), small_labels(label_HW), pixel_size_nm)
+
+
+def small_labels(label_HW: LabelArray) -> NDArray[Any]:
+    """As uint16 where that holds the largest label, else as int32."""
     kind = np.uint16 if label_HW.max(initial=0) <= np.iinfo(np.uint16).max else np.int32
-    return _write(labels_path(folder, stem), label_HW.astype(kind), pixel_size_nm)
+    return label_HW.astype(kind)
 
 
-def _write(path: Path, image_HW: NDArray[Any], pixel_size_nm: float | None) -> Path:
-    """Under another name first, so that nobody meets half a file."""
+def write_tiff(path: Path, image_HW: NDArray[Any], pixel_size_nm: float | None = None) -> Path:
+    """(H, W) of 8, 16 or 32 bits as a TIFF in ImageJ's dialect: pixels per unit in the resolution tags, the unit in words.
+
+    The dialect is a description that begins with ``ImageJ=`` (``FileOpener.decodeDescription`` of ImageJ). tifffile
+    writes it for 8 and 16 bits only; here it stands before int32 too, which ImageJ opens as float, exact up to
+    16,777,216. Without ``pixel_size_nm`` the image is uncalibrated. Raises ``OutputError``.
+    """
     import tifffile
 
+    lines = ["ImageJ=1.53t", "images=1", *(["unit=nm"] if pixel_size_nm else [])]
+    lines += [f"min={image_HW.min(initial=0)}", f"max={max(image_HW.max(initial=0), 1)}"]
     settings: dict[str, Any] = {"compression": "zlib", "photometric": "minisblack", "metadata": None}
-    if pixel_size_nm is not None:
-        settings |= {"resolution": (CENTIMETRE_NM / pixel_size_nm,) * 2, "resolutionunit": "CENTIMETER"}
+    if pixel_size_nm:
+        settings |= {"resolution": (_per_nm(pixel_size_nm),) * 2, "resolutionunit": "NONE"}
+    with replacing(path) as partial:
+        tifffile.imwrite(partial, image_HW, description="\n".join([*lines, ""]), **settings)
+    return path
+
+
+def _per_nm(pixel_size_nm: float) -> tuple[int, int]:
+    """Pixels per nm as two whole numbers of 32 bits, so near that the size comes back to the last digit."""
+    size = Fraction(pixel_size_nm)
+    size = size.limit_denominator(min(_LARGEST, int(_LARGEST / size)))
+    return size.denominator, size.numerator
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A file to write under another name, so that nobody meets half of one; at the end it takes the place of ``path``.
+
+    Raises ``OutputError`` naming ``path`` where the disk refuses; what stood there before is then still there.
+    """
     partial = path.with_name(path.name + ".partial")
     try:
-        tifffile.imwrite(partial, image_HW, **settings)
+        yield partial
         os.replace(partial, path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise OutputError(f"{path}: cannot be written ({error}). Free some space or choose another folder.") from error
-    return path
+    finally:
+        partial.unlink(missing_ok=True)
