@@ -74,6 +74,8 @@ def run_spec(
     loaded, host = _loaded(spec, overrides, host)
     with opened_run(loaded, Path(out), host=host, progress=progress, cache=cache) as run:
         outcome = run_rounds(run)
+        made = outcome.sampler, outcome.morphology, outcome.contrast, outcome.model
+        run.measure_response(outcome.parts, *made)
         write_json(run.bench.folder / "metrics.json", outcome.scores)
     folders = {label: step.folder for label, step in run.bench.record.steps.items()}
     artifacts = {label: run.bench.folder / folder for label, folder in folders.items()}

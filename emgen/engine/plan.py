@@ -28,6 +28,11 @@ STEPS = (
     "second_generation",
     "gate second_generation",
     "downstream_task",
+    "masks of response",
+    "first_generation of response",
+    "second_generation of response",
+    "gate of response",
+    "response of the model",
 )
 """Labels of the steps of every run, in order; those of the scores follow from the metrics."""
 CHECKPOINTS_BYTES = 500 * 2**20

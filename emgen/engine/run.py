@@ -15,6 +15,7 @@ from emgen.engine import (
     steps_evidence,
     steps_gate,
     steps_mix,
+    steps_response,
     steps_rounds,
     steps_score,
     steps_split,
@@ -128,6 +129,12 @@ class Run:
         shutil.rmtree(target, ignore_errors=True)
         fresh.rename(target)
         return model
+
+    def measure_response(
+        self, parts: Parts, sampler: Artifact, morphology: Artifact, contrast: Artifact, model: Artifact
+    ) -> Artifact | None:
+        """What the model does to sizes, by virtual micrographs that it was not trained on."""
+        return steps_response.measure_response(self.bench, parts, sampler, morphology, contrast, model)
 
     def score(
         self, parts: Parts, morphology: Artifact, contrast: Artifact, first: StackRef, second: StackRef

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,13 +37,21 @@ def typical_diameter(label_HW: LabelArray) -> float:
     return float(np.median(diameters)) if len(diameters) else float("nan")
 
 
-def hull_of(mask: NDArray[np.bool_]) -> tuple[float, float]:
-    """(largest Feret diameter, area) of the convex hull around the middles of the pixels' edges.
+class Hull(NamedTuple):
+    """A convex hull: its largest and least width (Feret diameters) in px, and its area in px²."""
+
+    feret_max: float
+    feret_min: float
+    area: float
+
+
+def hull_of(mask: NDArray[np.bool_]) -> Hull:
+    """The convex hull around the middles of the pixels' edges.
 
     Around the middles of edges, not the corners: these would make small discs look ragged.
 
-    >>> hull_of(np.ones((1, 5), bool))
-    (5.0, 4.5)
+    >>> tuple(hull_of(np.ones((1, 5), bool)))
+    (5.0, 1.0, 4.5)
     """
     from scipy.spatial import ConvexHull
     from scipy.spatial.distance import pdist
@@ -55,7 +63,10 @@ def hull_of(mask: NDArray[np.bool_]) -> tuple[float, float]:
     ends += [np.c_[rows + dy, column] for dy in (-0.5, 0.5) for column in (left, right)]
     points: NDArray[Any] = np.concatenate(ends)
     hull = ConvexHull(points)
-    return float(pdist(points[hull.vertices]).max()), float(hull.volume)
+    corners = points[hull.vertices]
+    # A hull is narrowest between one of its sides and the corner farthest from it (Freeman and Shapira 1975).
+    widths = np.ptp(hull.equations[:, :2] @ corners.T, axis=1)
+    return Hull(float(pdist(corners).max()), float(widths.min()), float(hull.volume))
 
 
 def dome(label_HW: LabelArray, count: int) -> FloatArray:

@@ -13,7 +13,18 @@ from emgen.stages import FloatArray, LabelArray
 if TYPE_CHECKING:
     import pandas
 
-LENGTHS = ("equivalent_diameter", "feret_max", "perimeter", "major_axis", "minor_axis")
+LENGTHS = (
+    "equivalent_diameter",
+    "feret_max",
+    "feret_min",
+    "perimeter",
+    "major_axis",
+    "minor_axis",
+    "bounding_height",
+    "bounding_width",
+    "nearest_neighbour",
+)
+"""What is measured in px and, where the pixel size is known, in nm as well."""
 RING_PX = 3
 """Width of the surroundings that a particle's contrast is taken against, one pixel off its edge."""
 
@@ -24,7 +35,9 @@ def measure(
     """One row a particle of (H, W) int32 instances.
 
     Columns: ``image`` (the name given), ``label``, ``centroid_y_px``, ``centroid_x_px``, ``area_px``,
-    ``equivalent_diameter_px``, ``feret_max_px``, ``perimeter_px`` (Crofton), ``major_axis_px``, ``minor_axis_px``,
+    ``equivalent_diameter_px`` (of the circle of equal area), ``feret_max_px`` and ``feret_min_px`` (largest and least
+    width of the convex hull), ``perimeter_px`` (Crofton), ``major_axis_px``, ``minor_axis_px``, ``bounding_height_px``,
+    ``bounding_width_px``, ``nearest_neighbour_px`` (between centroids, within the image; NaN of a single particle),
     ``circularity`` (4 pi area / perimeter^2, at most 1), ``eccentricity``, ``solidity``, ``orientation_deg`` (of the
     major axis against the x axis, counter-clockwise), ``border`` (cut by the image's edge); with ``image_HW``
     also ``mean_intensity`` and ``contrast`` (mean intensity less that of the surroundings; NaN where there are none);
@@ -48,26 +61,42 @@ def _shapes(label_HW: LabelArray) -> dict[str, NDArray[Any]]:
     regions = regionprops(label_HW)
     area = np.array([r.area for r in regions], float)
     perimeter = np.array([r.perimeter_crofton for r in regions], float)
-    hulls = np.array([hull_of(r.image) for r in regions], float).reshape(-1, 2)
+    hulls = np.array([hull_of(r.image) for r in regions], float).reshape(-1, 3)
+    boxes = np.array([r.bbox for r in regions], float).reshape(-1, 4)
+    centroids = np.array([r.centroid for r in regions], float).reshape(-1, 2)
     labels = np.array([r.label for r in regions], int)
     with np.errstate(divide="ignore", invalid="ignore"):
         circularity = np.minimum(4 * np.pi * area / perimeter**2, 1)
     return {
         "label": labels,
-        "centroid_y_px": np.array([r.centroid[0] for r in regions], float),
-        "centroid_x_px": np.array([r.centroid[1] for r in regions], float),
+        "centroid_y_px": centroids[:, 0],
+        "centroid_x_px": centroids[:, 1],
         "area_px": area,
         "equivalent_diameter_px": np.sqrt(4 / np.pi * area),
         "feret_max_px": hulls[:, 0],
+        "feret_min_px": hulls[:, 1],
         "perimeter_px": perimeter,
         "major_axis_px": np.array([r.axis_major_length for r in regions], float),
         "minor_axis_px": np.array([r.axis_minor_length for r in regions], float),
+        "bounding_height_px": boxes[:, 2] - boxes[:, 0],
+        "bounding_width_px": boxes[:, 3] - boxes[:, 1],
+        "nearest_neighbour_px": _nearest(centroids),
         "circularity": circularity,
         "eccentricity": np.array([r.eccentricity for r in regions], float),
-        "solidity": np.minimum(area / hulls[:, 1], 1),
+        "solidity": np.minimum(area / hulls[:, 2], 1),
         "orientation_deg": np.degrees([r.orientation for r in regions]) + 90,
         "border": np.isin(labels, border_labels(label_HW)),
     }
+
+
+def _nearest(centroid_K2: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distance of each point to the nearest other."""
+    from scipy.spatial import KDTree
+
+    if len(centroid_K2) < 2:
+        return np.full(len(centroid_K2), np.nan)
+    distance: NDArray[np.float64] = KDTree(centroid_K2).query(centroid_K2, k=2)[0][:, 1]
+    return distance
 
 
 def _intensities(

@@ -149,5 +149,5 @@ def _mean_solidity(diameter: float, roughness: float, rng: np.random.Generator) 
         piece = stamp(turned(of_size(irregular(1.2, roughness, rng), diameter), rng.uniform(0, 2 * np.pi)), rng)
         mask = np.zeros((2 * piece.reach + 1,) * 2, bool)
         mask[piece.ys + piece.reach, piece.xs + piece.reach] = True
-        values.append(min(1.0, mask.sum() / hull_of(mask)[1]))
+        values.append(min(1.0, mask.sum() / hull_of(mask).area))
     return float(np.mean(values))

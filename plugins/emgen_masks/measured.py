@@ -200,5 +200,5 @@ def _solidities(label_NHW: Stack, mask_K: NDArray[np.int64], label_K: NDArray[np
     solidity = np.full(len(mask_K), np.nan)
     rows = spread_evenly(len(mask_K), MOST_SHAPES)
     for row, mask in zip(rows, cut_out(label_NHW, mask_K[rows], label_K[rows]), strict=True):
-        solidity[row] = min(1.0, mask.sum() / hull_of(mask)[1])
+        solidity[row] = min(1.0, mask.sum() / hull_of(mask).area)
     return solidity

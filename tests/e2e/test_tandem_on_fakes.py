@@ -277,6 +277,9 @@ def test_a_change_repeats_only_what_depends_on_it(start: Start, tmp_path: Path) 
         "gate second_generation",
         "downstream_task",
         "score fake-metric second_generation",
+        "second_generation of response",
+        "gate of response",
+        "response of the model",
     ]
 
 

@@ -1,0 +1,151 @@
+"""What a model makes of particles of a size: which it finds, how large it draws them, which it invents.
+
+Measured on virtual micrographs, whose truth is exact, and taken out of the sizes found on real ones. Sizes are natural
+logarithms of diameters in px at the model's working scale. What is measured is as good as the virtual micrographs are:
+particles that real micrographs hold and virtual ones don't (too faint, too crowded) stay missed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emgen.errors import ModelError
+from emgen.particles import border_labels, match_objects
+from emgen.sizes.curves import Array, Curves, fit_curves
+from emgen.stages import LabelArray
+
+FILE = "response.json"
+FORMAT = 1
+MATCH = 0.3
+"""Least overlap (IoU) of a particle and its image. Below the 0.5 of scores: a particle drawn much too small was found,
+and how much too small is what is asked."""
+ENOUGH = 50
+"""Particles below which curves over size say nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """T true and P invented particles of V virtual micrographs.
+
+    Attributes
+    ----------
+    true_T: their diameters, px at the working scale. found_T: those the model drew for them, NaN of missed ones.
+    image_T: which micrograph. invented_P, invented_image_P: what the model drew where nothing is.
+    images: V.
+    """
+
+    true_T: Array
+    found_T: Array
+    image_T: NDArray[np.int64]
+    invented_P: Array
+    invented_image_P: NDArray[np.int64]
+    images: int
+
+    def curves(self, copies_V: NDArray[np.int64] | None = None) -> Curves:
+        """Recall, size and share of true ones over size; ``copies_V``: how often each micrograph counts."""
+        copies = np.ones(self.images, np.int64) if copies_V is None else copies_V
+        return fit_curves(
+            np.log(self.true_T),
+            np.log(self.found_T),
+            copies[self.image_T].astype(float),
+            np.log(self.invented_P),
+            copies[self.invented_image_P].astype(float),
+        )
+
+    def resampled(self, number: int, seed: int) -> list[Curves]:
+        """Curves of virtual micrographs drawn with replacement: how uncertain they are."""
+        rng = np.random.default_rng(seed)
+        draws = rng.multinomial(self.images, np.full(self.images, 1 / self.images), number)
+        return [self.curves(copies_V) for copies_V in draws]
+
+    @property
+    def usable(self) -> bool:
+        return int(np.isfinite(self.found_T).sum()) >= ENOUGH
+
+    def to_dict(self) -> dict[str, Any]:
+        rounded = lambda values: [None if np.isnan(value) else round(float(value), 3) for value in values]
+        return {
+            "format": FORMAT,
+            "match": MATCH,
+            "images": self.images,
+            "true": rounded(self.true_T),
+            "found": rounded(self.found_T),
+            "image": self.image_T.tolist(),
+            "invented": rounded(self.invented_P),
+            "invented_image": self.invented_image_P.tolist(),
+        }
+
+
+def measure_response(pairs: Iterable[tuple[LabelArray, LabelArray]]) -> Response:
+    """From (predicted, true) instances (H, W) of virtual micrographs at the working scale.
+
+    Particles that an edge cuts are left out on both sides: their size is not known.
+    """
+    rows: list[tuple[float, float, int]] = []
+    invented: list[tuple[float, int]] = []
+    images = 0
+    for number, (pred_HW, true_HW) in enumerate(pairs):
+        images += 1
+        pred_area, true_area = np.bincount(pred_HW.ravel()), np.bincount(true_HW.ravel())
+        partner = {true: pred for pred, true in match_objects(pred_HW, true_HW, MATCH).pairs}
+        cut_true, cut_pred = set(border_labels(true_HW).tolist()), set(border_labels(pred_HW).tolist())
+        for true in np.flatnonzero(true_area[1:]) + 1:
+            pred = partner.get(int(true))
+            if int(true) in cut_true or pred in cut_pred:
+                continue
+            rows.append((_diameter(true_area[true]), _diameter(pred_area[pred]) if pred else float("nan"), number))
+        lonely = set((np.flatnonzero(pred_area[1:]) + 1).tolist()) - set(partner.values()) - cut_pred
+        invented += [(_diameter(pred_area[pred]), number) for pred in sorted(lonely)]
+    true_T, found_T, image_T = np.array(rows, float).reshape(-1, 3).T
+    invented_P, invented_image_P = np.array(invented, float).reshape(-1, 2).T
+    return Response(
+        true_T=true_T,
+        found_T=found_T,
+        image_T=image_T.astype(np.int64),
+        invented_P=invented_P,
+        invented_image_P=invented_image_P.astype(np.int64),
+        images=images,
+    )
+
+
+def write_response(folder: Path, response: Response) -> Path:
+    path = folder / FILE
+    path.write_text(json.dumps(response.to_dict(), separators=(",", ":")) + "\n")
+    return path
+
+
+def read_response(folder: Path) -> Response | None:
+    """That of a model folder; ``None`` where it has none. Raises ``ModelError`` for a file that is damaged."""
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    try:
+        return response_from(json.loads(path.read_text()))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path}: not readable ({error}). Delete it to go without the correction.") from error
+
+
+def response_from(kept: dict[str, Any]) -> Response:
+    """The inverse of ``Response.to_dict``. Raises ValueError for another format, KeyError for a missing entry."""
+    if kept.get("format") != FORMAT:
+        raise ValueError(f"format {kept.get('format')!r}; this emgen reads {FORMAT}")
+    number = lambda key: np.array([np.nan if value is None else value for value in kept[key]], float)
+    return Response(
+        true_T=number("true"),
+        found_T=number("found"),
+        image_T=np.array(kept["image"], np.int64),
+        invented_P=number("invented"),
+        invented_image_P=np.array(kept["invented_image"], np.int64),
+        images=int(kept["images"]),
+    )
+
+
+def _diameter(area: float) -> float:
+    return float(np.sqrt(4 / np.pi * area))
