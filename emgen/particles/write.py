@@ -62,7 +62,7 @@ def small_labels(label_HW: LabelArray) -> NDArray[Any]:
 
 
 def write_tiff(path: Path, image_HW: NDArray[Any], pixel_size_nm: float | None = None) -> Path:
-    """(H, W) of 8, 16 or 32 bits as a TIFF in ImageJ's dialect: pixels per unit in the resolution tags, the unit in words.
+    """(H, W) of 8, 16 or 32 bits as a TIFF in ImageJ's dialect: resolution in pixels per unit, the unit in words.
 
     The dialect is a description that begins with ``ImageJ=`` (``FileOpener.decodeDescription`` of ImageJ). tifffile
     writes it for 8 and 16 bits only; here it stands before int32 too, which ImageJ opens as float, exact up to

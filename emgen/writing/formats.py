@@ -1,0 +1,53 @@
+"""The formats by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from emgen.errors import OutputError, did_you_mean, listing
+from emgen.writing.coco import CocoWriter
+from emgen.writing.ome_zarr import OmeZarrWriter
+from emgen.writing.overlay import OverlayWriter
+from emgen.writing.rois import RoiWriter
+from emgen.writing.writer import Labelled, Writer, Writers
+
+FORMATS: Mapping[str, type[Writer]] = {
+    "coco": CocoWriter,
+    "ome-zarr": OmeZarrWriter,
+    "overlay": OverlayWriter,
+    "rois": RoiWriter,
+}
+"""What ``--write`` takes."""
+
+
+def known_formats(texts: Iterable[str]) -> tuple[str, ...]:
+    """Each once, in their order, from words or lists with commas.
+
+    >>> known_formats(["rois,coco", "rois"])
+    ('rois', 'coco')
+
+    Raises ``OutputError`` for one that is not in ``FORMATS``.
+    """
+    names = [name.strip().lower() for text in texts for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in FORMATS:
+            raise OutputError(
+                f'--write: there is no format "{name}" (known: {listing(FORMATS)}).{did_you_mean(name, FORMATS)}'
+            )
+    return tuple(dict.fromkeys(names))
+
+
+def open_writers(formats: Iterable[str], folder: Path) -> Writers:
+    """For a ``with`` block; the folder must stand when the first micrograph is added. Raises ``OutputError``."""
+    return Writers(FORMATS[name](folder) for name in known_formats(formats))
+
+
+def write_formats(formats: Sequence[str], folder: Path, micrographs: Iterable[Labelled]) -> list[Path]:
+    """Write labelled micrographs, one at a time, in the formats named; returns the files and folders written.
+
+    Raises ``OutputError``: an unknown format, a name that is none for a file, a folder that cannot be written.
+    """
+    with open_writers(formats, folder) as writers:
+        written = [path for labelled in micrographs for path in writers.add(labelled)]
+    return written + writers.finished
