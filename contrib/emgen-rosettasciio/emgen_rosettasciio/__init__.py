@@ -1,0 +1,1 @@
+"""Readers for emgen through RosettaSciIO."""
