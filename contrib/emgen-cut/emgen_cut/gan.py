@@ -1,0 +1,66 @@
+"""CUT: unpaired training between the 1st generation and real micrographs in one direction, and the 2nd generation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from emgen.errors import ModelError
+from emgen.stages import Context, FloatArray, Stack
+from emgen_torchkit import state
+from emgen_torchkit.device import reproducible
+from emgen_torchkit.images import to_image, to_tensor
+from emgen_torchkit.loop import train
+
+from emgen_cut.config import CutConfig
+from emgen_cut.networks import Translator
+from emgen_cut.training import Training
+
+_BATCH = 16
+
+
+class Cut:
+    """Park et al. 2020. ``source`` is the 1st generation, ``target`` real micrographs; nothing translates back."""
+
+    def __init__(self, config: CutConfig, context: Context | None = None) -> None:
+        self.config = config
+        self.context = context or Context()
+        with reproducible(self.context.seed):
+            self.translator = Translator(config.generator_width, config.generator_blocks).to(self.context.device)
+        self._ready = False
+
+    def fit(self, source_NHW: Stack, target_MHW: Stack, context: Context) -> None:
+        """(N, H, W) and (M, H, W) float32 in [0, 1], unpaired, of one size."""
+        if context.start_from is not None:
+            self.load(context.start_from)
+        training = Training(self.translator, source_NHW, target_MHW, self.config, context)
+        train(training, training.steps, context, save=self.save)
+        self._ready = True
+
+    def translate(self, source_NHW: Stack, rng: np.random.Generator) -> FloatArray:
+        """(N, H, W) float32 in [0, 1] -> the same. Raises ``ModelError`` before ``fit`` or ``load``."""
+        if not self._ready:
+            raise ModelError("cut: neither trained nor loaded yet; call `fit` or `load` first")
+        self.translator.eval()
+        parts = []
+        for start in range(0, len(source_NHW), _BATCH):
+            x_B1HW = to_tensor(source_NHW[start : start + _BATCH], self.context.device)[:, None]
+            with torch.inference_mode():
+                parts.append(to_image(self.translator(x_B1HW))[:, 0])
+        return np.concatenate(parts)
+
+    def save(self, folder: Path) -> None:
+        """The generator, which is all that ``translate`` needs."""
+        folder.mkdir(parents=True, exist_ok=True)
+        state.save(folder / "weights.safetensors", {"translator": self.translator})
+
+    def load(self, folder: Path) -> None:
+        """Raises ``ModelError`` where the folder holds no weights of such a generator."""
+        try:
+            state.load(folder / "weights.safetensors", {"translator": self.translator})
+        except (OSError, KeyError, RuntimeError) as error:
+            raise ModelError(
+                f"{folder}: no usable cut weights ({error}). Was it saved with another width or number of blocks?"
+            ) from error
+        self._ready = True
