@@ -83,20 +83,39 @@ class MetricPlugin(StagePlugin):
     better: Literal["lower", "higher"] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """How files of a format begin: ``magic`` stands ``at`` so many bytes from the start.
+
+    ``what`` is for an error text about a file with another suffix: ``"a PNG picture"``.
+    """
+
+    magic: bytes
+    what: str
+    at: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReaderPlugin:
     """A file format.
 
+    Several readers may claim one suffix: those that come with emgen are tried first, then the others by name, until one
+    opens the file. One that raises ``BadImageError`` has understood it, and no further one is tried.
+
     Attributes
     ----------
-    suffixes: lower case with the dot, e.g. ``(".tif", ".tiff")``.
+    suffixes: lower case with the dot, e.g. ``(".tif", ".tiff")``. A folder named so counts as one input.
     create: ``"package.module:Class"``, called with no argument; implements ``emgen.stages.Reader``.
+    signatures: how its files begin, so that a file with a wrong suffix can be told what it is.
+    suggests: suffix -> distribution whose reader opens such files; said where no installed reader does.
     """
 
     name: str
     suffixes: tuple[str, ...]
     create: str
     summary: str
+    signatures: tuple[Signature, ...] = ()
+    suggests: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

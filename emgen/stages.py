@@ -118,6 +118,9 @@ class RoughSegmenter(Protocol):
     One that learns from the stack itself, with no label, is a ``Trainable`` as well and offers ``fit(micrographs,
     context)``: called once, before ``segment``, with every micrograph, (H, W) float32 in [0, 1] of any size. What it
     saves travels with the model that is trained on its masks.
+
+    One that holds a network may offer ``export_onnx(folder)``: it writes there what its ``load(folder)`` takes in place
+    of what ``save`` wrote, with networks as ONNX, so that ``emgen segment`` on an exported model needs no torch.
     """
 
     def segment(self, image_NHW: Stack) -> LabelArray:
@@ -166,6 +169,10 @@ class DownstreamTask(Trainable, Protocol):
 
     It may offer ``predict_labels(image_NHW) -> label_NHW`` where it finds instances itself; otherwise
     ``emgen.particles.split_instances`` does.
+
+    It may offer ``export_onnx(path)``, without which ``emgen export`` refuses its models. It writes one file, weights
+    inside, with one input ``image`` and one output ``probability``, both (N, 1, H, W) float32 with N, H and W free.
+    Everything that ``predict`` does is in the graph (scaling, padding, inversion): the same probabilities to 1e-4.
     """
 
     def fit(self, image_NHW: Stack, label_NHW: Stack, context: Context) -> None: ...
@@ -204,11 +211,15 @@ class Metric(Protocol):
 
 
 class Reader(Protocol):
-    """Opens one file. Lazy where the format allows."""
+    """Opens one file. Lazy: ``open`` reads headers, an item of what it returns reads one frame.
+
+    ``emgen.data.frames.Frames`` is such a sequence, and ``emgen.data.units.pixel_size`` makes nanometres of what a
+    file states."""
 
     def open(self, path: Path) -> Sequence[Any]:
         """The file's micrographs, as ``emgen.data.Micrograph``.
 
         Raises for a file that is cut off or something else; ``emgen.data`` makes every exception an
-        ``UnreadableFileError`` that names the file."""
+        ``UnreadableFileError`` that names the file. ``BadImageError`` for one that is whole but holds no micrograph (a
+        spectrum, a diffraction pattern, 4-D data, frames of different size)."""
         ...

@@ -26,8 +26,9 @@ def expand_images(patterns: Sequence[str], base: Path = Path(), suffixes: Collec
     """The image files that files, folders and globs name, each once, in natural order.
 
     A file that is named is taken whatever its suffix; of folders (not their subfolders) and globs (``**`` descends),
-    the files with a suffix in ``suffixes``, by default all that the installed readers know. ``~`` and ``$VARIABLE`` are
-    expanded; relative patterns start at ``base``. Raises ``NoImagesError`` where a pattern yields nothing.
+    the files with a suffix in ``suffixes``, by default all that the installed readers know. A folder with such a suffix
+    (``series.zarr``) counts as one file, and what is in it as none. ``~`` and ``$VARIABLE`` are expanded; relative
+    patterns start at ``base``. Raises ``NoImagesError`` where a pattern yields nothing.
     """
     if not patterns:
         raise NoImagesError("No images were named. Give files, folders or globs, e.g. images: [micrographs/*.tif].")
@@ -45,14 +46,24 @@ def _reader_suffixes() -> set[str]:
 
 def _expand(pattern: str, base: Path, known: Collection[str]) -> list[Path]:
     path = base / Path(os.path.expandvars(pattern)).expanduser()
-    if path.is_file():
+    if path.is_file() or _is_file_like(path, known):
         return [path]
     candidates = path.iterdir() if path.is_dir() else map(Path, glob.glob(str(path), recursive=True))
-    files = [p for p in candidates if p.is_file() and not p.name.startswith(".")]
+    files = [p for p in candidates if p.is_file() or _is_file_like(p, known)]
+    files = [p for p in files if not p.name.startswith(".") and not _lies_in_one(p, known)]
     images = [p for p in files if p.suffix.lower() in known]
     if not images:
         raise NoImagesError(_nothing_found(path, files, known))
     return images
+
+
+def _is_file_like(path: Path, known: Collection[str]) -> bool:
+    return path.suffix.lower() in known and path.is_dir()
+
+
+def _lies_in_one(path: Path, known: Collection[str]) -> bool:
+    """A store's own parts are no inputs."""
+    return any(_is_file_like(parent, known) for parent in path.parents)
 
 
 def _nothing_found(path: Path, files: Sequence[Path], known: Collection[str]) -> str:

@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emgen.data.checks import check_image
+from emgen.data.cropping import bars_are_kept
 from emgen.data.micrograph import Micrograph, NormalisedMicrograph, frame_name
-from emgen.errors import BadImageError, DataError, EmgenError, NoImagesError, OutputError, UnreadableFileError, listing
-from emgen.registration import ReaderPlugin
+from emgen.data.opening import open_file as open_file
+from emgen.data.opening import read_frame as read_frame
+from emgen.data.opening import suffixes_of as suffixes_of
+from emgen.data.units import settled_pixel_size
+from emgen.errors import BadImageError, DataError, NoImagesError, OutputError, listing
 from emgen.stages import FloatArray
 
 if TYPE_CHECKING:
-    from emgen.host import Host, Registered
+    from emgen.host import Host
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,41 +127,6 @@ def set_notes(infos: Sequence[MicrographInfo]) -> list[str]:
     return notes
 
 
-def suffixes_of(host: Host) -> set[str]:
-    """The suffixes that the installed readers open, lower case with the dot."""
-    return {suffix for plugin, _ in _readers(host) for suffix in plugin.suffixes}
-
-
-def _readers(host: Host) -> list[tuple[ReaderPlugin, Registered]]:
-    readers = host.plugins("reader").values()
-    return [(found.plugin, found) for found in readers if isinstance(found.plugin, ReaderPlugin)]
-
-
-def open_file(path: Path, host: Host) -> Sequence[Micrograph]:
-    """The file's micrographs, by the first installed reader (by name) of its suffix; ``UnreadableFileError``."""
-    if not path.is_file():
-        raise UnreadableFileError(f"{path}: there is no such file.")
-    suffix = path.suffix.lower()
-    for plugin, registered in _readers(host):
-        if suffix in plugin.suffixes:
-            reader = registered.create()
-            stack: Sequence[Micrograph] = _reading(path, lambda: reader.open(path))  # noqa: B023
-            if not len(stack):
-                raise UnreadableFileError(f"{path}: the file holds no image.")
-            return stack
-    raise UnreadableFileError(
-        f'{path}: no installed reader opens "{suffix}" files (known: {listing(suffixes_of(host))}). '
-        "Install a reader plugin or convert the file to TIFF."
-    )
-
-
-def read_frame(stack: Sequence[Micrograph], frame: int, path: Path) -> Micrograph:
-    """``stack[frame]``, checked by ``check_image``."""
-    micrograph: Micrograph = _reading(path, lambda: stack[frame])
-    check_image(micrograph.image_HW, path)
-    return micrograph
-
-
 def modality_normalise(host: Host, modality: str) -> Callable[[NDArray[Any]], FloatArray]:
     """The ``normalise`` function of a modality, imported."""
     return host.find("modality", modality).load()
@@ -172,22 +140,41 @@ def normalise_micrograph(
     sha256: str,
     pixel_size_nm: float | None = None,
 ) -> NormalisedMicrograph:
-    """Apply ``normalise``; ``pixel_size_nm`` goes over the file's."""
+    """Apply ``normalise``; ``pixel_size_nm`` goes over the file's.
+
+    Raises ``BadImageError`` where the file states a pixel size that cannot be right and none is given.
+    """
+    size_nm = settled_pixel_size(raw, pixel_size_nm)
     image_HW = normalise(raw.image_HW)
     if not np.isfinite(image_HW).all():
         raise BadImageError(f"{source}: values from {raw.image_HW.min()} to {raw.image_HW.max()} overflow float32.")
     return NormalisedMicrograph(
         image_HW=image_HW,
-        pixel_size_nm=pixel_size_nm if pixel_size_nm is not None else raw.pixel_size_nm,
+        pixel_size_nm=size_nm,
         name=name,
         source=source,
         sha256=sha256,
         native_dtype=str(raw.image_HW.dtype),
         notes=tuple(raw.metadata.get("notes", ())),
+        metadata=raw.metadata,
     )
 
 
 def file_sha256(path: Path) -> str:
+    """Identity of what is read of a file: its bytes (of a folder, those of its files and their paths in it).
+
+    Another one where data bars are kept, as then other pixels come out of it.
+    """
+    if not path.is_dir():
+        digest = _bytes_sha256(path)
+    else:
+        files = sorted((file.relative_to(path).as_posix(), file) for file in path.rglob("*") if file.is_file())
+        listed = "\n".join(f"{name}:{_bytes_sha256(file)}" for name, file in files)
+        digest = hashlib.sha256(listed.encode()).hexdigest()
+    return hashlib.sha256(f"{digest}:bars kept".encode()).hexdigest() if bars_are_kept() else digest
+
+
+def _bytes_sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -206,19 +193,6 @@ def refuse_equal_names(named: Sequence[tuple[str, Path]]) -> None:
                 f'{first[name]} and {path} would both write results named "{name}". Rename one, or run them apart.'
             )
         first[name] = path
-
-
-def _reading(path: Path, read: Callable[[], Any]) -> Any:
-    """Run a reader's code; whatever it raises becomes an ``UnreadableFileError`` that names the file."""
-    try:
-        return read()
-    except EmgenError:
-        raise
-    except Exception as error:
-        raise UnreadableFileError(
-            f"{path}: the file cannot be read ({type(error).__name__}: {error}). It may be truncated or of another "
-            "format than its suffix says; copy it again or leave it out."
-        ) from error
 
 
 def _together(failures: Sequence[DataError], total: int) -> DataError:

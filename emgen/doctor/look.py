@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emgen.data.bars import Band, find_bands
 from emgen.data.micrograph import Micrograph
 from emgen.data.resize import resize_image
-from emgen.doctor.bars import Band, find_bands
 from emgen.doctor.blobs import Blobs, find_blobs
 from emgen.doctor.exact import fingerprint
 from emgen.doctor.levels import Levels, measure_levels

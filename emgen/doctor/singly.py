@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from emgen.doctor.bars import Band
+from emgen.data.bars import Band
 from emgen.doctor.blobs import GAUSSIAN
 from emgen.doctor.findings import Finding, Severity, Sureness
 from emgen.doctor.look import Look

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, get_args
 
 from emgen.errors import PluginError, listing
@@ -14,6 +15,7 @@ from emgen.registration import (
     MetricPlugin,
     ModalityPlugin,
     ReaderPlugin,
+    Signature,
     StageConfig,
     StagePlugin,
 )
@@ -84,6 +86,10 @@ def _reader(plugin: ReaderPlugin) -> None:
     good = isinstance(plugin.suffixes, tuple) and all(re.fullmatch(r"\.[^A-Z\s]+", str(s)) for s in plugin.suffixes)
     if not plugin.suffixes or not good:
         raise _refusal(plugin, "suffixes", plugin.suffixes, 'a tuple of lower-case suffixes like (".tif", ".tiff")')
+    if not isinstance(plugin.signatures, tuple) or not all(isinstance(s, Signature) for s in plugin.signatures):
+        raise _refusal(plugin, "signatures", plugin.signatures, "a tuple of emgen.registration.Signature")
+    if not isinstance(plugin.suggests, Mapping) or not all(str(s).startswith(".") for s in plugin.suggests):
+        raise _refusal(plugin, "suggests", plugin.suggests, 'suffixes with a distribution each, like {".blo": "x"}')
 
 
 def _modality(plugin: ModalityPlugin) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,46 +11,38 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from emgen.data import Micrograph, frame_name
-from emgen.data.checks import to_grey
+from emgen.data.frames import Frames, memory_mapped, one_shape, series_length
 from emgen.errors import UnreadableFileError
-from emgen_readers.pixel_size import pixel_size_nm
+from emgen_readers.pixel_size import pixel_size_of
+from emgen_readers.tiff_facts import facts_of, times_of
+
+Read = Callable[[int], NDArray[Any]]
 
 
 class TiffReader:
     """Opens .tif and .tiff; every page that is a picture of its own counts as a micrograph."""
 
-    def open(self, path: Path) -> TiffStack:
-        """Reads the headers only. Raises ``UnreadableFileError`` where the chain of pages ends early."""
+    def open(self, path: Path) -> Frames:
+        """Reads the headers only.
+
+        Raises ``UnreadableFileError`` where the chain of pages or the data end early, and ``BadImageError`` for pages
+        of different size and for 4-D data.
+        """
         with tifffile.TiffFile(path) as file:
             _refuse_truncated(file, path)
-            frames = [
-                (number, frame)
-                for number, series in enumerate(file.series)
-                if not series.keyframe.is_reduced  # a thumbnail of another page
-                for frame in range(_frame_count(series))
-            ]
-            return TiffStack(path, frames, pixel_size_nm(file))
+            series = [one for one in file.series if not one.keyframe.is_reduced]  # else a thumbnail of another page
+            one_shape([_picture_shape(one) for one in series], path, "pages")
+            reads = [_reader(file, one, path) for one in series]
+            counts = [_frame_count(one, path) for one in series]
+            ends = np.cumsum(counts)
 
+            def read(index: int) -> NDArray[Any]:
+                number = int(np.searchsorted(ends, index, side="right"))
+                return reads[number](index - int(ends[number]) + counts[number])
 
-class TiffStack(Sequence[Micrograph]):
-    """The pictures of one file; ``stack[i]`` reads the i-th."""
-
-    def __init__(self, path: Path, frames: Sequence[tuple[int, int]], pixel_size: float | None) -> None:
-        self._path, self._frames, self._pixel_size = path, frames, pixel_size
-
-    def __len__(self) -> int:
-        return len(self._frames)
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        number, frame = self._frames[index]
-        with tifffile.TiffFile(self._path) as file:
-            picture = _read_frame(file.series[number], frame)
-        image_HW, notes = to_grey(picture, self._path)
-        name = frame_name(self._path, range(len(self))[index], len(self))
-        return Micrograph(image_HW, self._pixel_size, name, self._path, {"notes": notes})
+            size, facts = pixel_size_of(file, path), facts_of(file)
+            times = times_of(file, series[0].axes) if len(series) == 1 else (lambda index: {})
+            return Frames(path, sum(counts), read, size=size, facts=facts, facts_of=times)
 
 
 def _picture_axes(series: Any) -> int:
@@ -58,21 +50,38 @@ def _picture_axes(series: Any) -> int:
     return 3 if "S" in series.axes else 2
 
 
-def _frame_count(series: Any) -> int:
-    return int(np.prod(series.shape[: len(series.shape) - _picture_axes(series)], dtype=int))
+def _picture_shape(series: Any) -> tuple[int, ...]:
+    return tuple(series.shape[len(series.shape) - _picture_axes(series) :])
 
 
-def _read_frame(series: Any, frame: int) -> NDArray[Any]:
-    """(H, W) or (H, W, S). One page where pages are pictures, else (a big ImageJ file has one page) all of them."""
-    axes = _picture_axes(series)
-    shape = series.shape[len(series.shape) - axes :]
-    if len(series.pages) == _frame_count(series):
-        picture = series.asarray(key=frame)
-    else:
-        picture = series.asarray().reshape(-1, *shape)[frame]
-    if "S" in series.axes and not series.axes.endswith("S"):
-        picture = np.moveaxis(picture.reshape(shape), 0, -1)
-    return np.asarray(picture)
+def _frame_count(series: Any, path: Path) -> int:
+    leading = len(series.shape) - _picture_axes(series)
+    return series_length(series.shape[:leading], list(series.axes[:leading]), path)
+
+
+def _reader(file: tifffile.TiffFile, series: Any, path: Path) -> Read:
+    """Gives (H, W) or (H, W, S): mapped where the data lie in one piece, else page by page."""
+    shape, offset = _picture_shape(series), series.dataoffset
+    if offset is not None:
+        if offset + series.nbytes > path.stat().st_size:
+            raise UnreadableFileError(f"{path}: the TIFF is truncated: its images end behind the end of the file.")
+        mapped = memory_mapped(path, series.dtype.newbyteorder(file.byteorder), offset, shape)
+        return lambda index: _samples_last(mapped(index), series)
+    by_page = len(series.pages) == _frame_count(series, path)
+
+    def read(index: int) -> NDArray[Any]:
+        file.filehandle.open()
+        try:
+            picture = series.asarray(key=index) if by_page else series.asarray().reshape(-1, *shape)[index]
+        finally:
+            file.filehandle.close()
+        return _samples_last(np.asarray(picture).reshape(shape), series)
+
+    return read
+
+
+def _samples_last(picture: NDArray[Any], series: Any) -> NDArray[Any]:
+    return np.moveaxis(picture, 0, -1) if "S" in series.axes and not series.axes.endswith("S") else picture
 
 
 def _refuse_truncated(file: tifffile.TiffFile, path: Path) -> None:
@@ -87,8 +96,12 @@ def _refuse_truncated(file: tifffile.TiffFile, path: Path) -> None:
     except struct.error:
         following = -1
     promised = (file.imagej_metadata or {}).get("images", 1) if file.is_imagej else 1
-    if following or promised > sum(_frame_count(series) for series in file.series):
+    if following or promised > _pictures(file.series):
         raise UnreadableFileError(
             f"{path}: the TIFF is truncated: it announces more pages than the {len(file.pages)} that are in the file. "
             "Copy it again, or leave it out."
         )
+
+
+def _pictures(series: Sequence[Any]) -> int:
+    return sum(int(np.prod(one.shape[: len(one.shape) - _picture_axes(one)], dtype=int)) for one in series)

@@ -143,9 +143,9 @@ def test_a_survey_names_every_unusable_micrograph_at_once(host: Host, tmp_path: 
 
 
 def test_an_unknown_format_lists_what_can_be_opened(host: Host, tmp_path: Path) -> None:
-    (tmp_path / "a.dm4").write_bytes(b"x")
-    with pytest.raises(UnreadableFileError, match=r"no installed reader opens \"\.dm4\".*\.tif"):
-        the_set(host, tmp_path / "a.dm4")
+    (tmp_path / "a.xyz").write_bytes(b"x")
+    with pytest.raises(UnreadableFileError, match=r"no installed reader opens \"\.xyz\".*\.tif"):
+        the_set(host, tmp_path / "a.xyz")
 
 
 def test_an_empty_file_is_unreadable_not_a_crash(host: Host, tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from doctor_phantoms import (
     with_scale_bar,
 )
 
+from emgen.data.bars import find_bands
 from emgen.doctor import examine
-from emgen.doctor.bars import find_bands
 from emgen.doctor.findings import ORDER
 from emgen.doctor.marks import find_marks
 

@@ -55,12 +55,17 @@ def test_a_single_page_keeps_the_files_name(tmp_path: Path, frames) -> None:
     assert [m.name for m in TiffReader().open(tmp_path / "a.tif")] == ["a"]
 
 
-def test_pages_of_different_size_are_all_found_and_thumbnails_are_not(tmp_path: Path, frames) -> None:
+def test_thumbnails_are_left_out_and_pages_of_different_size_refused(tmp_path: Path, frames) -> None:
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
         file.write(frames[0], metadata=None)
-        file.write(frames[1, :20], metadata=None)
+        file.write(frames[1], metadata=None)
         file.write(frames[2, ::4, ::4], subfiletype=1, metadata=None)
-    assert [m.image_HW.shape for m in TiffReader().open(tmp_path / "a.tif")] == [(30, 50), (20, 50)]
+    assert [m.image_HW.shape for m in TiffReader().open(tmp_path / "a.tif")] == [(30, 50), (30, 50)]
+    with tifffile.TiffWriter(tmp_path / "b.tif") as file:
+        file.write(frames[0], metadata=None)
+        file.write(frames[1, :20], metadata=None)
+    with pytest.raises(BadImageError, match=r"b\.tif: its pages differ in size: 30 x 50, 20 x 50"):
+        TiffReader().open(tmp_path / "b.tif")
 
 
 @pytest.mark.parametrize("planar", ["contig", "separate"])

@@ -9,8 +9,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from emgen.stages import FloatArray
-
 Edge = Literal["top", "bottom", "left", "right"]
 TURNS: dict[Edge, int] = {"top": 0, "right": 1, "bottom": 2, "left": 3}
 """Quarter turns that bring an edge to the top."""
@@ -22,6 +20,9 @@ THINNEST, WIDEST = 0.01, 0.4
 """Height of a band in shares of the image's."""
 INK = 0.003
 """Share of a band's pixels that are far from its value where there is text on it."""
+SHORTEST, LOWEST, HIGHEST, DRAWN, RULE = 64, 8, 0.25, 0.6, 4
+"""Of a bar to be cropped: least rows of an image, least rows of a bar, most in shares of the image; least share of
+equal neighbours; most rows of a line between bar and image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +40,48 @@ class Band:
         return cut["top"], cut["left"], height - cut["bottom"], width - cut["right"]
 
 
-def find_bands(image_HW: FloatArray) -> list[Band]:
+def find_bands(image_HW: NDArray[Any]) -> list[Band]:
     """Flat bands along the edges of (H, W); the boundary of each is straight across the whole image."""
     span = _span(image_HW)
     return list(_bands(image_HW, span)) if span > 0 else []
 
 
-def _span(image_HW: FloatArray) -> float:
+def find_bar(image_HW: NDArray[Any]) -> int:
+    """Rows of a data bar at the bottom of (H, W), sure enough to be cropped; 0 where there is none.
+
+    A band as of ``find_bands`` with text on it, drawn and not recorded: most neighbouring pixels in it are equal to the
+    last bit (JPEG leaves them so), which those of the image above are not.
+    """
+    span = _span(image_HW)
+    if span <= 0 or len(image_HW) < SHORTEST:
+        return 0
+    turned_HW = np.rot90(image_HW, TURNS["bottom"])
+    rows = _width(turned_HW, span)
+    if not LOWEST <= rows <= HIGHEST * len(image_HW) or not _has_text(turned_HW[:rows], span):
+        return 0
+    if _drawn(turned_HW[: rows - 1]) < DRAWN or _drawn(turned_HW[rows + RULE :]) > DRAWN / 2:
+        return 0
+    return rows + _rule(turned_HW[rows : rows + RULE], span)
+
+
+def _drawn(image_HW: NDArray[Any]) -> float:
+    """Share of the pixels that equal their right neighbour."""
+    return float((image_HW[:, 1:] == image_HW[:, :-1]).mean()) if image_HW.size else 0.0
+
+
+def _rule(image_HW: NDArray[Any], span: float) -> int:
+    """How many of these lines, from the first on, are part of a line ruled between bar and image."""
+    plain = [np.abs(line - float(np.median(line))).max() <= FLAT * span for line in image_HW]
+    return plain.index(False) if False in plain else len(plain)
+
+
+def _span(image_HW: NDArray[Any]) -> float:
     step = max(1, int(np.sqrt(image_HW.size / 2**18)))
     low, high = np.percentile(image_HW[::step, ::step], (0.1, 99.9))
     return float(high - low)
 
 
-def _bands(image_HW: FloatArray, span: float) -> Iterator[Band]:
+def _bands(image_HW: NDArray[Any], span: float) -> Iterator[Band]:
     for edge, turns in TURNS.items():
         turned = np.rot90(image_HW, turns)
         width = _width(turned, span)
@@ -59,7 +89,7 @@ def _bands(image_HW: FloatArray, span: float) -> Iterator[Band]:
             yield Band(edge, width, _has_text(turned[:width], span))
 
 
-def _width(image_HW: FloatArray, span: float) -> int:
+def _width(image_HW: NDArray[Any], span: float) -> int:
     """Rows of a band at the top; 0 where there is none."""
     height = image_HW.shape[0]
     least, most = max(4, round(THINNEST * height)), int(WIDEST * height)
@@ -72,7 +102,7 @@ def _width(image_HW: FloatArray, span: float) -> int:
     return falls[-1] if falls and _shares(image_HW, value, span, height)[falls[-1] :].mean() < OF_THE_IMAGE else 0
 
 
-def _shares(image_HW: FloatArray, value: float, span: float, rows: int) -> NDArray[Any]:
+def _shares(image_HW: NDArray[Any], value: float, span: float, rows: int) -> NDArray[Any]:
     """Of each of the first rows, the share of pixels with the band's value."""
     shares: NDArray[Any] = (np.abs(image_HW[:rows] - value) <= FLAT * span).mean(axis=1)
     return shares
@@ -85,7 +115,7 @@ def _ends(share: NDArray[Any], row: int) -> bool:
     return bool(sharp and share[row - 1] >= OF_A_BAND and inside.mean() >= OF_A_BAND and after.max() < OF_A_BAND)
 
 
-def _has_text(band_HW: FloatArray, span: float) -> bool:
+def _has_text(band_HW: NDArray[Any], span: float) -> bool:
     inner = band_HW[: max(1, len(band_HW) - 2)]
     far = np.abs(inner - np.median(inner)) > 0.25 * span
     return bool(INK <= far.mean() <= 0.5)
