@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emgen.data import Micrograph, expand_images, frame_name
+from emgen.data import Micrograph, NormalisedMicrograph, expand_images, frame_name
 from emgen.data.stack import (
     modality_normalise,
     normalise_micrograph,
@@ -22,6 +21,9 @@ from emgen.data.stack import (
 )
 from emgen.errors import DataError, NoImagesError, OutputError
 from emgen.particles import labels_path, mask_path, measure, size_summary, write_labels, write_mask
+from emgen.particles.write import replacing
+from emgen.writing import Labelled, Writers
+from emgen.writing.formats import open_writers
 
 if TYPE_CHECKING:
     import pandas
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from emgen.model import Model
 
 TABLE, SUMMARY = "particles.csv", "summary.json"
+_JOINED_FROM = 256
+"""Tables: so many small ones are made one, as each takes some kilobytes whatever it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +55,25 @@ class Segmented:
     files: list[dict[str, Any]] = field(default_factory=list)
     failed: list[dict[str, str]] = field(default_factory=list)
     tables: list[pandas.DataFrame] = field(default_factory=list)
+    written: list[str] = field(default_factory=list)
 
     @property
     def particles(self) -> pandas.DataFrame:
         """One row a particle (``emgen.particles.measure``)."""
-        import pandas as pd
+        if len(self.tables) > 1:
+            self.tables = [_joined(self.tables)]
+        return self.tables[0] if self.tables else measure(np.zeros((1, 1), np.int32))
 
-        filled = [table for table in self.tables if len(table)]
-        return pd.concat(filled, ignore_index=True) if filled else measure(np.zeros((1, 1), np.int32))
+    def add(self, record: dict[str, Any], table: pandas.DataFrame) -> None:
+        """One micrograph."""
+        self.files.append(record)
+        if len(table):
+            self.tables.append(table)
+        if len(self.tables) >= _JOINED_FROM:
+            self.tables = [_joined(self.tables)]
+
+    def fail(self, path: Path, error: Exception) -> None:
+        self.failed.append({"input": str(path), "reason": str(error)})
 
 
 def segment_files(
@@ -68,6 +83,7 @@ def segment_files(
     host: Host,
     *,
     pixel_size_nm: float | None = None,
+    write: Sequence[str] = (),
     tell: Callable[[str], None] = lambda line: None,
 ) -> Segmented:
     """Segment files, folders and globs into ``out``; an unusable file is recorded and the others go on.
@@ -76,23 +92,26 @@ def segment_files(
     ----------
     load: gives the model; called once the inputs are known to be all right.
     pixel_size_nm: of all micrographs; goes over what the files say.
+    write: formats besides masks and labels (``emgen.writing.FORMATS``).
     tell: called with a line of text after each micrograph.
 
     Raises
     ------
     NoImagesError: nothing to segment. OutputError: two results of one name, a result in an input's place, a folder that
-    cannot be written. What was finished before is kept and listed.
+    cannot be written, an unknown format. What was finished before is kept and listed.
     """
-    result = Segmented(out)
-    jobs = _open_all(_find(images, host, result.failed), host, result.failed)
+    result, writers = Segmented(out), open_writers(write, out)
+    jobs = _open_all(_find(images, host, result.failed), host, result)
     if not jobs and not result.failed:
         raise NoImagesError("The files given hold no micrograph.")
-    _refuse_collisions(jobs, out)
+    _refuse_collisions(jobs, out, writers)
     _make_folder(out)
     try:
         if jobs:
-            _segment_all(load(), jobs, host, result, pixel_size_nm, tell)
+            with writers:
+                _segment_all(load(), jobs, host, result, writers, pixel_size_nm, tell)
     finally:
+        result.written = [path.name for path in writers.finished]
         _write_tables(result)
     return result
 
@@ -112,23 +131,27 @@ def _find(images: Sequence[str | Path], host: Host, failed: list[dict[str, str]]
     return list(found.values())
 
 
-def _open_all(paths: Sequence[Path], host: Host, failed: list[dict[str, str]]) -> list[Job]:
+def _open_all(paths: Sequence[Path], host: Host, result: Segmented) -> list[Job]:
+    """A file that cannot be opened, or whose name cannot name a result, is a failed input."""
     jobs = []
     for path in paths:
         try:
             stack = open_file(path, host)
-        except DataError as error:
-            failed.append({"input": str(path), "reason": str(error)})
+            found = [Job(frame_name(path, i, len(stack)), path, stack, i) for i in range(len(stack))]
+            for job in found:
+                mask_path(result.folder, job.name)
+        except (DataError, OutputError) as error:
+            result.fail(path, error)
             continue
-        jobs += [Job(frame_name(path, i, len(stack)), path, stack, i) for i in range(len(stack))]
+        jobs += found
     return jobs
 
 
-def _refuse_collisions(jobs: Sequence[Job], out: Path) -> None:
+def _refuse_collisions(jobs: Sequence[Job], out: Path, writers: Writers) -> None:
     refuse_equal_names([(job.name, job.path) for job in jobs])
     inputs = {job.path.resolve() for job in jobs}
     for job in jobs:
-        for result in (mask_path(out, job.name), labels_path(out, job.name)):
+        for result in (mask_path(out, job.name), labels_path(out, job.name), *writers.paths(job.name)):
             if result.resolve() in inputs:
                 raise OutputError(
                     f"{job.path} would write its result over the input {result}. Choose another --out, or leave "
@@ -151,9 +174,11 @@ def _segment_all(
     jobs: Sequence[Job],
     host: Host,
     result: Segmented,
+    writers: Writers,
     pixel_size_nm: float | None,
     tell: Callable[[str], None],
 ) -> None:
+    """One micrograph at a time; of each only its row in the summary and its particles' rows in the table are kept."""
     result.model |= {key: model.info.get(key) for key in ("task", "modality", "working_diameter", "simulated")}
     normalise = modality_normalise(host, model.modality)
     for job in jobs:
@@ -161,31 +186,46 @@ def _segment_all(
             raw = read_frame(job.stack, job.frame, job.path)
             micrograph = normalise_micrograph(raw, normalise, job.name, job.path, "", pixel_size_nm)
         except DataError as error:
-            result.failed.append({"input": str(job.path), "reason": str(error)})
+            result.fail(job.path, error)
             tell(f"{job.name}: failed. {error}")
             continue
-        found = model.segment(micrograph.image_HW)
-        size = micrograph.pixel_size_nm
-        mask = write_mask(result.folder, job.name, found.label_HW, size)
-        labels = write_labels(result.folder, job.name, found.label_HW, size)
-        table = measure(found.label_HW, micrograph.image_HW, size, job.name)
-        result.tables.append(table)
-        result.files.append(
-            {
-                "name": job.name,
-                "source": str(job.path),
-                "frame": job.frame,
-                "shape": list(micrograph.image_HW.shape),
-                "native_dtype": micrograph.native_dtype,
-                "pixel_size_nm": size,
-                "scale_factor": round(float(found.factor), 6),
-                **size_summary(table),
-                "notes": list(micrograph.notes),
-                "mask": mask.name,
-                "labels": labels.name,
-            }
-        )
+        _segment_one(model, job, raw, micrograph, result, writers)
         tell(f"{job.name}: {_in_words(result.files[-1])}")
+
+
+def _segment_one(
+    model: Model, job: Job, raw: Micrograph, micrograph: NormalisedMicrograph, result: Segmented, writers: Writers
+) -> None:
+    """Segments, measures, writes and records one micrograph."""
+    found, size = model.segment(micrograph.image_HW), micrograph.pixel_size_nm
+    mask = write_mask(result.folder, job.name, found.label_HW, size)
+    labels = write_labels(result.folder, job.name, found.label_HW, size)
+    also = writers.add(
+        Labelled(
+            name=job.name,
+            label_HW=found.label_HW,
+            image_HW=raw.image_HW,
+            pixel_size_nm=size,
+            source=job.path,
+            frame=job.frame,
+        )
+    )
+    table = measure(found.label_HW, micrograph.image_HW, size, job.name)
+    record = {
+        "name": job.name,
+        "source": str(job.path),
+        "frame": job.frame,
+        "shape": list(micrograph.image_HW.shape),
+        "native_dtype": micrograph.native_dtype,
+        "pixel_size_nm": size,
+        "scale_factor": round(float(found.factor), 6),
+        **size_summary(table),
+        "notes": list(micrograph.notes),
+        "mask": mask.name,
+        "labels": labels.name,
+        "written": [path.name for path in also],
+    }
+    result.add(record, table)
 
 
 def _in_words(record: dict[str, Any]) -> str:
@@ -205,15 +245,18 @@ def _write_tables(result: Segmented) -> None:
         "notes": [f"mixed bit depths: {', '.join(units)}"] if len(units) > 1 else [],
         "files": result.files,
         "failed": result.failed,
+        "written": [TABLE, *result.written],
     }
     _replace(result.folder / TABLE, table.to_csv(index=False, float_format="%.6g"))
     _replace(result.folder / SUMMARY, json.dumps(summary, indent=1) + "\n")
 
 
+def _joined(tables: Sequence[pandas.DataFrame]) -> pandas.DataFrame:
+    import pandas as pd
+
+    return pd.concat(tables, ignore_index=True)
+
+
 def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    try:
+    with replacing(path) as partial:
         partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error}).") from error

@@ -17,10 +17,23 @@ import click
     metavar="NM",
     help="Side of a pixel in nm, of all images; goes over what the files say.",
 )
+@click.option(
+    "--write",
+    multiple=True,
+    metavar="FORMAT[,FORMAT...]",
+    help="Further formats: `coco` (coco.json of all), and of each micrograph `ome-zarr`, `overlay` (PNG with outlines "
+    "and scale bar), `rois` (ImageJ ROI set).",
+)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.pass_context
 def command(
-    ctx: click.Context, model: str, images: tuple[str, ...], out: Path, pixel_size: float | None, device: str
+    ctx: click.Context,
+    model: str,
+    images: tuple[str, ...],
+    out: Path,
+    pixel_size: float | None,
+    write: tuple[str, ...],
+    device: str,
 ) -> None:
     """Segment micrographs (files, folders or quoted globs) with MODEL: a run's model/ folder, or `pretrained`.
 
@@ -29,7 +42,7 @@ def command(
     """
     from emgen.api import segment
 
-    result = segment(model, images, out, pixel_size_nm=pixel_size, device=device, tell=click.echo)
+    result = segment(model, images, out, pixel_size_nm=pixel_size, write=write, device=device, tell=click.echo)
     for failure in result.failed:
         click.echo(f"Failed: {failure['reason']}", err=True)
     click.echo(f"{len(result.files)} micrographs, {len(result.particles)} particles: {out}")

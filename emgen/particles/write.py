@@ -29,7 +29,7 @@ def result_path(folder: Path, name: str, ending: str) -> Path:
 
     Raises ``OutputError`` for a name that is empty, ``.`` or ``..``, or holds a separator or a control character.
     """
-    if name in ("", ".", "..") or any(c in "/\\:" or ord(c) < 32 for c in name):
+    if name in ("", ".", "..") or any(c in "/\\" or ord(c) < 32 for c in name):
         raise OutputError(
             f"{name!r} cannot name a result: it is empty, or holds a path separator, `..` or a control character. "
             "Rename the file, or the data set inside it."
