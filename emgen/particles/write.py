@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -61,17 +61,21 @@ def small_labels(label_HW: LabelArray) -> NDArray[Any]:
     return label_HW.astype(kind)
 
 
-def write_tiff(path: Path, image_HW: NDArray[Any], pixel_size_nm: float | None = None) -> Path:
+def write_tiff(
+    path: Path, image_HW: NDArray[Any], pixel_size_nm: float | None = None, facts: Mapping[str, str] | None = None
+) -> Path:
     """(H, W) of 8, 16 or 32 bits as a TIFF in ImageJ's dialect: resolution in pixels per unit, the unit in words.
 
     The dialect is a description that begins with ``ImageJ=`` (``FileOpener.decodeDescription`` of ImageJ). tifffile
     writes it for 8 and 16 bits only; here it stands before int32 too, which ImageJ opens as float, exact up to
-    16,777,216. Without ``pixel_size_nm`` the image is uncalibrated. Raises ``OutputError``.
+    16,777,216. Without ``pixel_size_nm`` it is uncalibrated. ``facts`` are further lines of the description, which
+    ImageJ skips. Raises ``OutputError``.
     """
     import tifffile
 
     lines = ["ImageJ=1.53t", "images=1", *(["unit=nm"] if pixel_size_nm else [])]
     lines += [f"min={image_HW.min(initial=0)}", f"max={max(image_HW.max(initial=0), 1)}"]
+    lines += [f"{name}={value}" for name, value in (facts or {}).items()]
     settings: dict[str, Any] = {"compression": "zlib", "photometric": "minisblack", "metadata": None}
     if pixel_size_nm:
         settings |= {"resolution": (_per_nm(pixel_size_nm),) * 2, "resolutionunit": "NONE"}
