@@ -20,9 +20,11 @@ THINNEST, WIDEST = 0.01, 0.4
 """Height of a band in shares of the image's."""
 INK = 0.003
 """Share of a band's pixels that are far from its value where there is text on it."""
-SHORTEST, LOWEST, HIGHEST, DRAWN, RULE = 64, 8, 0.25, 0.6, 4
-"""Of a bar to be cropped: least rows of an image, least rows of a bar, most in shares of the image; least share of
-equal neighbours; most rows of a line between bar and image."""
+SHORTEST, LOWEST, HIGHEST, RULE = 64, 8, 0.25, 4
+"""Of a bar to be cropped: least rows of an image, least rows of a bar, most in shares of the image, most rows of a line
+between bar and image."""
+FLAT_JPEG, INK_CONTRAST, LETTERS = 0.06, 0.25, 8
+"""``FLAT`` around the letters of a JPEG; contrast of ink in shares of the range; least letters on a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +51,33 @@ def find_bands(image_HW: NDArray[Any]) -> list[Band]:
 def find_bar(image_HW: NDArray[Any]) -> int:
     """Rows of a data bar at the bottom of (H, W), sure enough to be cropped; 0 where there is none.
 
-    A band as of ``find_bands`` with text on it, drawn and not recorded: most neighbouring pixels in it are equal to the
-    last bit (JPEG leaves them so), which those of the image above are not.
+    A band as of ``find_bands`` (or one blurred by JPEG) with a line of letters on it: things of one height that stand
+    on one row of pixels, as particles do not.
     """
     span = _span(image_HW)
     if span <= 0 or len(image_HW) < SHORTEST:
         return 0
     turned_HW = np.rot90(image_HW, TURNS["bottom"])
-    rows = _width(turned_HW, span)
-    if not LOWEST <= rows <= HIGHEST * len(image_HW) or not _has_text(turned_HW[:rows], span):
-        return 0
-    if _drawn(turned_HW[: rows - 1]) < DRAWN or _drawn(turned_HW[rows + RULE :]) > DRAWN / 2:
-        return 0
-    return rows + _rule(turned_HW[rows : rows + RULE], span)
+    for flat in (FLAT, FLAT_JPEG):
+        rows = _width(turned_HW, span, flat)
+        if LOWEST <= rows <= HIGHEST * len(image_HW) and _letters(turned_HW[:rows], span) >= LETTERS:
+            return rows + _rule(turned_HW[rows : rows + RULE], span)
+    return 0
 
 
-def _drawn(image_HW: NDArray[Any]) -> float:
-    """Share of the pixels that equal their right neighbour."""
-    return float((image_HW[:, 1:] == image_HW[:, :-1]).mean()) if image_HW.size else 0.0
+def _letters(band_HW: NDArray[Any], span: float) -> int:
+    """How many things of about one height stand on one row of pixels, at most."""
+    from scipy import ndimage
+
+    ink_HW = np.abs(band_HW - float(np.median(band_HW))) > INK_CONTRAST * span
+    boxes = ndimage.find_objects(ndimage.label(ink_HW, np.ones((3, 3)))[0])
+    sizes = [(rows.stop - rows.start, columns.stop - columns.start, rows.stop) for rows, columns in boxes]
+    letters = [(height, foot) for height, width, foot in sizes if 5 <= height <= len(band_HW) and width <= 2 * height]
+    lines = [
+        sum(abs(foot - other_foot) <= 1 and abs(height - other) <= 1 for other, other_foot in letters)
+        for height, foot in letters
+    ]
+    return max(lines, default=0)
 
 
 def _rule(image_HW: NDArray[Any], span: float) -> int:
@@ -89,22 +100,23 @@ def _bands(image_HW: NDArray[Any], span: float) -> Iterator[Band]:
             yield Band(edge, width, _has_text(turned[:width], span))
 
 
-def _width(image_HW: NDArray[Any], span: float) -> int:
+def _width(image_HW: NDArray[Any], span: float, flat: float = FLAT) -> int:
     """Rows of a band at the top; 0 where there is none."""
     height = image_HW.shape[0]
     least, most = max(4, round(THINNEST * height)), int(WIDEST * height)
     value = float(np.median(image_HW[:least]))
-    share = _shares(image_HW, value, span, least)
+    share = _shares(image_HW, value, flat * span, least)
     if share.mean() < OF_A_BAND:
         return 0
-    share = _shares(image_HW, value, span, min(height, most + 8))
+    share = _shares(image_HW, value, flat * span, min(height, most + 8))
     falls = [row for row in range(least, most) if _ends(share, row)]
-    return falls[-1] if falls and _shares(image_HW, value, span, height)[falls[-1] :].mean() < OF_THE_IMAGE else 0
+    rest = _shares(image_HW, value, flat * span, height)
+    return falls[-1] if falls and rest[falls[-1] :].mean() < OF_THE_IMAGE else 0
 
 
-def _shares(image_HW: NDArray[Any], value: float, span: float, rows: int) -> NDArray[Any]:
+def _shares(image_HW: NDArray[Any], value: float, near: float, rows: int) -> NDArray[Any]:
     """Of each of the first rows, the share of pixels with the band's value."""
-    shares: NDArray[Any] = (np.abs(image_HW[:rows] - value) <= FLAT * span).mean(axis=1)
+    shares: NDArray[Any] = (np.abs(image_HW[:rows] - value) <= near).mean(axis=1)
     return shares
 
 

@@ -57,6 +57,15 @@ def _expand(pattern: str, base: Path, known: Collection[str]) -> list[Path]:
     return images
 
 
+def _suggestions(suffixes: Collection[str]) -> list[str]:
+    from emgen.data.opening import suggestions_of
+    from emgen.host import load_host
+
+    told = suggestions_of(load_host())
+    packages = sorted({told[suffix] for suffix in suffixes if suffix in told})
+    return [f"The package {package} opens such files: pip install {package}." for package in packages]
+
+
 def _is_file_like(path: Path, known: Collection[str]) -> bool:
     return path.suffix.lower() in known and path.is_dir()
 
@@ -69,7 +78,8 @@ def _lies_in_one(path: Path, known: Collection[str]) -> bool:
 def _nothing_found(path: Path, files: Sequence[Path], known: Collection[str]) -> str:
     if files:
         kinds = ", ".join(f"{n} {suffix or 'without suffix'}" for suffix, n in Counter(p.suffix for p in files).items())
-        return f"{path}: no image that an installed reader opens (found {kinds}; readers open {listing(known)})."
+        text = f"{path}: no image that an installed reader opens (found {kinds}; readers open {listing(known)})."
+        return " ".join([text, *_suggestions({p.suffix.lower() for p in files})])
     if path.is_dir():
         return f"{path}: the folder holds no files. Images in its subfolders are found with {path}/**/*.tif."
     if glob.has_magic(str(path)):

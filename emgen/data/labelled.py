@@ -70,14 +70,20 @@ def _refuse_twins(pairs: Sequence[Pair]) -> None:
 
 
 def read_pair(pair: Pair, host: Host, modality: str) -> tuple[FloatArray, LabelArray]:
-    """(H, W) normalised image and (H, W) int32 instances. Raises ``BadImageError`` where they do not pair."""
+    """(H, W) normalised image and (H, W) int32 instances. Raises ``BadImageError`` where they do not pair.
+
+    Of a mask that covers the data bar too, what lies beside the micrograph is taken.
+    """
     micrographs = MicrographSet([pair.image], host, modality)
     if len(micrographs) != 1:
         raise BadImageError(
             f"{pair.image} holds {len(micrographs)} images; a labelled file holds one. Save them apart."
         )
-    image_HW: FloatArray = micrographs[0].image_HW
+    micrograph = micrographs[0]
+    image_HW: FloatArray = micrograph.image_HW
     label_HW = read_labels(pair.mask, host)
+    if label_HW.shape == micrograph.metadata.get("uncropped_HW"):
+        label_HW = label_HW[: image_HW.shape[0]]
     if label_HW.shape != image_HW.shape:
         sizes = [f"{shape[1]} x {shape[0]} px" for shape in (label_HW.shape, image_HW.shape)]
         raise BadImageError(

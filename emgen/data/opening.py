@@ -79,13 +79,21 @@ def _opened(path: Path, registered: Registered, host: Host) -> Sequence[Microgra
 
 def _no_reader(path: Path, host: Host) -> str:
     suffix = path.suffix.lower()
-    known = listing(suffixes_of(host))
-    if path.is_dir() and not suffix:
-        return f"{path}: a folder, not a file."
-    text = f'{path}: no installed reader opens "{suffix}" files (known: {known}). '
     if package := suggestions_of(host).get(suffix):
-        return f"{text}The package {package} opens them: pip install {package}. Or convert the file to TIFF."
+        return f"{path}: {suggestion(suffix, package, host)}"
+    known = listing(suffixes_of(host))
+    kind = f'"{suffix}" files' if suffix else "files without a suffix"
+    text = f"{path}: no installed reader opens {kind} (known: {known}). "
     return f"{text}{_told(path, host)}Install a reader plugin or convert the file to TIFF."
+
+
+def suggestion(suffix: str, package: str, host: Host) -> str:
+    """What to install for files of a suffix, or why what is installed does not open them."""
+    text = f'no installed reader opens "{suffix}" files; '
+    for failure in host.failures:
+        if failure.distribution == package:
+            return f"{text}the package {package} that does is installed, but broken: {failure.error_text}"
+    return f"{text}the package {package} does: pip install {package}. Or convert the file to TIFF."
 
 
 def read_frame(stack: Sequence[Micrograph], frame: int, path: Path) -> Micrograph:

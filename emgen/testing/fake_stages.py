@@ -35,7 +35,7 @@ class NpyReader:
         from emgen.data import Micrograph, frame_name
 
         try:
-            array = np.load(path, allow_pickle=False)
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise UnreadableFileError(f"{path}: not a readable .npy file: {error}") from error
         if array.ndim not in (2, 3):

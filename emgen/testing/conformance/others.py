@@ -1,8 +1,7 @@
-"""Checks of metrics, readers and modalities."""
+"""Checks of metrics and modalities."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, ClassVar
 from unittest import SkipTest
 
@@ -11,11 +10,12 @@ from numpy.typing import NDArray
 
 from emgen.errors import EmgenError
 from emgen.host import KINDS
-from emgen.registration import Kind, MetricPlugin, ModalityPlugin, ReaderPlugin
+from emgen.registration import Kind, MetricPlugin, ModalityPlugin
 from emgen.stages import MetricContext, Stack
 from emgen.testing.conformance import inputs
 from emgen.testing.conformance.base import Conformance, StageConformance
 from emgen.testing.conformance.inputs import PlainStack, require, require_equal, require_unit_range
+from emgen.testing.conformance.readers import ReaderConformance as ReaderConformance
 
 SLOTS = (*(kind for kind in KINDS if kind not in ("modality", "reader", "metric")), "metrics")
 
@@ -82,84 +82,6 @@ class MetricConformance(StageConformance):
             self.compute(*self.pair(1, self.oblong_HW))
         except EmgenError as error:
             require(bool(str(error)), "the error for a single image has no text")
-
-
-class ReaderConformance(Conformance):
-    """``open``: the micrographs of a file, lossless.
-
-    For a format that the kit cannot write (it writes TIFF, PNG, BMP, JPEG and npy) give ``write``.
-    """
-
-    kind: ClassVar[Kind] = "reader"
-    lossy: ClassVar[tuple[str, ...]] = (".jpg", ".jpeg")
-
-    def write(self, path: Path, image_HW: NDArray[np.uint8]) -> None:
-        """Write an image in the reader's format. Raises ``SkipTest`` for a format that the kit does not know."""
-        if path.suffix in (".tif", ".tiff"):
-            import tifffile
-
-            tifffile.imwrite(path, image_HW)
-        elif path.suffix in (".png", ".bmp", *self.lossy):
-            from PIL import Image
-
-            Image.fromarray(image_HW).save(path)
-        elif path.suffix == ".npy":
-            np.save(path, image_HW)
-        else:
-            raise SkipTest(f'the kit cannot write "{path.suffix}"; override write(path, image_HW) in the test class')
-
-    def suffixes(self) -> tuple[str, ...]:
-        plugin = self.registered().plugin
-        assert isinstance(plugin, ReaderPlugin)
-        return plugin.suffixes
-
-    def open(self, path: Path) -> Any:
-        return self.registered().create().open(path)
-
-    def picture(self) -> NDArray[np.uint8]:
-        picture_HW: NDArray[np.uint8] = (255 * inputs.images(inputs.labels(1, (40, 56)))[0]).astype(np.uint8)
-        return picture_HW
-
-    def test_it_reads_what_was_written(self, tmp_path: Path) -> None:
-        for suffix in self.suffixes():
-            path = tmp_path / f"some micrograph{suffix}"
-            self.write(path, self.picture())
-            before = path.read_bytes()
-            found = self.open(path)
-            require(len(found) == 1, f"{suffix}: one image was written, {len(found)} were read")
-            self._check(found[0], suffix)
-            require(path.read_bytes() == before, f"{suffix}: reading changed the file")
-
-    def _check(self, micrograph: Any, suffix: str) -> None:
-        wanted, image = self.picture(), np.asarray(micrograph.image_HW)
-        require(image.shape == wanted.shape, f"{suffix}: the shape is {image.shape}, it must be {wanted.shape}")
-        if suffix not in self.lossy:
-            require_equal(image, wanted, f"{suffix}: pixels written and read")
-        require("some micrograph" in micrograph.name, f"{suffix}: the name {micrograph.name!r} lacks the file's stem")
-        size = micrograph.pixel_size_nm
-        require(size is None or size > 0, f"{suffix}: pixel_size_nm is {size!r}, it must be positive or None")
-
-    def test_a_file_of_something_else_is_refused(self, tmp_path: Path) -> None:
-        for suffix in self.suffixes():
-            path = tmp_path / f"text{suffix}"
-            path.write_text("this is not an image\n" * 20)
-            require(not self._reads(path), f"{suffix}: a text file was read as an image; raise an exception")
-
-    def test_a_truncated_file_is_refused(self, tmp_path: Path) -> None:
-        for suffix in self.suffixes():
-            path = tmp_path / f"truncated{suffix}"
-            self.write(path, self.picture())
-            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-            require(not self._reads(path), f"{suffix}: half a file was read as an image; raise an exception")
-
-    def _reads(self, path: Path) -> bool:
-        """Whether every micrograph of a file can be read. ``emgen.data`` puts whatever is raised into words."""
-        try:
-            for micrograph in self.open(path):
-                np.asarray(micrograph.image_HW)
-        except Exception:
-            return False
-        return True
 
 
 class ModalityConformance(Conformance):
