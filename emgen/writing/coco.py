@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ class CocoWriter:
 
     def add(self, labelled: Labelled) -> Sequence[Path]:
         number, lines = len(self._images) + 1, []
-        for annotation in annotations(labelled.label_HW):
+        for annotation in instances(labelled.label_HW):
             self._annotations += 1
             ids = {"id": self._annotations, "image_id": number, "category_id": PARTICLE["id"]}
             lines.append(json.dumps(ids | annotation, separators=(",", ":")) + "\n")
@@ -71,7 +72,8 @@ class CocoWriter:
             for number, line in enumerate(self._spooled()):
                 file.write((",\n" if number else "") + line.rstrip("\n"))
             file.write("\n ]\n}\n")
-        self._spool.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._spool.unlink()
         return [self._path]
 
     def _spooled(self) -> Iterator[str]:
@@ -100,10 +102,10 @@ def _relative(path: Path, folder: Path) -> str:
         return path.resolve().as_posix()
 
 
-def annotations(label_HW: LabelArray) -> Iterator[dict[str, Any]]:
+def instances(label_HW: LabelArray) -> Iterator[dict[str, Any]]:
     """Of each instance, in the order of their labels: ``segmentation``, ``area`` in px, ``bbox`` (x, y, width, height).
 
-    >>> next(annotations(np.array([[0, 1], [0, 1]], np.int32)))["segmentation"]
+    >>> next(instances(np.array([[0, 1], [0, 1]], np.int32)))["segmentation"]
     {'size': [2, 2], 'counts': [2, 2]}
     """
     from scipy import ndimage as ndi

@@ -176,6 +176,10 @@ def _write_tables(virtual: VirtualImages, folder: Path, rows: Sequence[Mapping[s
         table = csv.DictWriter(file, ["file_name", *(virtual.origin(0) if rows else [])], lineterminator="\n")
         table.writeheader()
         table.writerows({"file_name": row["file_name"], **virtual.origin(i)} for i, row in enumerate(rows))
-    document = {"generation": virtual.which, "micrographs": sources(virtual), "steps": stages(virtual)}
-    document |= {"seed": virtual.run.manifest.get("seed"), "environment": virtual.run.manifest.get("environment")}
+    document = {
+        "generation": virtual.which,
+        **{key: virtual.run.manifest.get(key) for key in ("name", "seed", "modality", "environment")},
+        "micrographs": sources(virtual),
+        "steps": stages(virtual),
+    }
     (folder / "provenance.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

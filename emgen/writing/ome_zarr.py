@@ -57,28 +57,22 @@ class OmeZarrWriter:
 
 def _write(folder: Path, labelled: Labelled) -> None:
     label_levels = _halved(labelled.label_HW, _nearest)
-    described = {"name": labelled.name, "pixel_size_nm": labelled.pixel_size_nm}
+    name, size, about = labelled.name, labelled.pixel_size_nm, {"version": VERSION}
     if labelled.image_HW is None:
-        _write_pyramid(folder, label_levels, **described, also={"image-label": {"version": VERSION}})
+        _write_pyramid(folder, label_levels, name, size, {"image-label": about})
         return
-    _write_pyramid(folder, _halved(_native(labelled.image_HW), _mean), **described)
+    _write_pyramid(folder, _halved(_native(labelled.image_HW), _mean), name, size, {})
     _write_group(folder / "labels", {"labels": [LABELS]})
-    source = {"version": VERSION, "source": {"image": "../../"}}
-    described["name"] = LABELS
-    _write_pyramid(folder / "labels" / LABELS, label_levels, **described, also={"image-label": source})
+    inside = {"image-label": {**about, "source": {"image": "../../"}}}
+    _write_pyramid(folder / "labels" / LABELS, label_levels, LABELS, size, inside)
 
 
 def _write_pyramid(
-    folder: Path,
-    levels: Sequence[NDArray[Any]],
-    *,
-    name: str,
-    pixel_size_nm: float | None,
-    also: Mapping[str, Any] | None = None,
+    folder: Path, levels: Sequence[NDArray[Any]], name: str, pixel_size_nm: float | None, also: Mapping[str, Any]
 ) -> None:
     import zarr
 
-    _write_group(folder, {"multiscales": [_multiscale(name, len(levels), pixel_size_nm)], **(also or {})})
+    _write_group(folder, {"multiscales": [_multiscale(name, len(levels), pixel_size_nm)], **also})
     for number, level_HW in enumerate(levels):
         chunks = tuple(min(CHUNK, side) for side in level_HW.shape)
         array = zarr.create_array(
@@ -133,7 +127,8 @@ def _mean(image_HW: NDArray[Any]) -> NDArray[Any]:
     """Of each two by two pixels; an odd last row or column counts twice."""
     even = np.pad(image_HW, [(0, side % 2) for side in image_HW.shape], mode="edge").astype(np.float64)
     mean = even.reshape(even.shape[0] // 2, 2, even.shape[1] // 2, 2).mean(axis=(1, 3))
-    return (mean if image_HW.dtype.kind == "f" else np.round(mean)).astype(image_HW.dtype)
+    halved: NDArray[Any] = (mean if image_HW.dtype.kind == "f" else np.round(mean)).astype(image_HW.dtype)
+    return halved
 
 
 def _native(image_HW: NDArray[Any]) -> NDArray[Any]:

@@ -74,8 +74,11 @@ class Writers:
         """The files written for all. One format that cannot be finished does not keep the others from it."""
         with ExitStack() as all_of_them:
             for writer in reversed(self._writers):
-                all_of_them.callback(lambda writer=writer: self.finished.extend(writer.finish()))
+                all_of_them.callback(self._finish, writer)
         return self.finished
+
+    def _finish(self, writer: Writer) -> None:
+        self.finished.extend(writer.finish())
 
     def __enter__(self) -> Self:
         return self
