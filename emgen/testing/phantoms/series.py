@@ -1,0 +1,218 @@
+"""Phantom in-situ series: a drifting stage, particles that move, grow, coalesce, appear and vanish; the exact truth.
+
+>>> series = phantom_series(seed=1, frames=3, particles=20, shape_HW=(128, 160))
+>>> len(series), series[0].label_HW.shape, series.shift_N2.shape
+(3, (128, 160), (3, 2))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emgen.testing.phantoms import imaging
+from emgen.testing.phantoms.fields import FloatArray
+from emgen.testing.phantoms.series_motion import Moment, SeriesSettings, TruthEvent, World
+from emgen.testing.phantoms.settings import PhantomSettings, draw_stack_settings
+from emgen.testing.phantoms.supports import support_thickness
+
+LabelArray = NDArray[np.int32]
+_MARGIN = 2.0
+"""Of the specimen around what the field of view passes over, in median diameters."""
+_SMALLEST_AREA = 5
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesFrame:
+    """``image_HW`` float32 in [0, 1]; ``label_HW`` int32 exact instances in an order that says nothing.
+
+    ``id_K``: the particle that label k + 1 is, the same in every frame.
+    """
+
+    image_HW: FloatArray
+    label_HW: LabelArray
+    id_K: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class PhantomSeries:
+    """``series[i]`` draws the i-th frame. Truth: ``shift_N2`` and ``events``.
+
+    Attributes
+    ----------
+    shift_N2: (y, x) in px by which the specimen in frame i lies displaced against frame 0.
+    events: of the whole specimen, in and outside the field of view; their places are the specimen's, less
+        ``origin_2`` those of frame 0.
+    """
+
+    settings: SeriesSettings
+    imaging: PhantomSettings
+    shift_N2: NDArray[np.float64]
+    origin_2: NDArray[np.float64]
+    moments: list[Moment]
+    events: list[TruthEvent]
+    seed: int
+    support_WW: FloatArray
+    static: float
+
+    def __len__(self) -> int:
+        return len(self.moments)
+
+    def __iter__(self) -> Iterator[SeriesFrame]:
+        return (self[index] for index in range(len(self)))
+
+    def __getitem__(self, index: int) -> SeriesFrame:
+        rng = np.random.default_rng([self.seed, 7, index])
+        corner = self.origin_2 - self.shift_N2[index]
+        label_HW, depth_HW, id_K = self._painted(self.moments[index], corner, rng)
+        support_HW = _window(self.support_WW, corner, self.settings.shape_HW)
+        if self.imaging.modality == "bf-tem":
+            clean, _ = imaging.bright_field(support_HW, depth_HW, self.imaging, rng)
+        else:
+            clean, _ = imaging.dark_field(support_HW, 0.0, depth_HW, self.imaging)
+        if self.static:
+            pattern = np.random.default_rng([self.seed, 8]).standard_normal(clean.shape, dtype=np.float32)
+            clean = clean * (1 + np.float32(self.static) * pattern)
+        image = imaging.display(imaging.record(clean, self.imaging, rng), self.imaging)
+        return SeriesFrame(image, label_HW, id_K)
+
+    def _painted(
+        self, moment: Moment, corner_2: NDArray[np.float64], rng: np.random.Generator
+    ) -> tuple[LabelArray, FloatArray, NDArray[np.int64]]:
+        """A shared pixel belongs to the particle that is relatively deeper inside."""
+        shape = self.settings.shape_HW
+        level_HW, owner_HW, depth_HW = np.zeros(shape, np.float32), np.full(shape, -1), np.zeros(shape, np.float32)
+        for row in range(len(moment.id_K)):
+            centre = moment.place_K2[row] - corner_2
+            window, level = _level(moment, row, centre, shape, self.seed)
+            if level.size:
+                wins = level > level_HW[window]
+                owner_HW[window][wins] = row
+                level_HW[window][wins] = level[wins]
+                contrast = self.imaging.contrast * (2 * moment.radius_K[row] / self.settings.diameter) ** 0.7
+                inside = np.maximum(level, 0)
+                depth_HW[window] = np.maximum(depth_HW[window], contrast * np.sqrt(inside * (2 - inside)))
+        area = np.bincount(owner_HW[owner_HW >= 0], minlength=len(moment.id_K))
+        kept = rng.permutation(np.flatnonzero(area >= _SMALLEST_AREA))
+        number = np.zeros(len(moment.id_K) + 1, np.int32)  # the last stands for owner -1, the background
+        number[kept] = np.arange(1, len(kept) + 1)
+        return number[owner_HW], depth_HW, moment.id_K[kept]
+
+
+def phantom_series(
+    *, seed: int, modality: str = "haadf-stem", static: float = 0.0, look: dict[str, Any] | None = None, **settings: Any
+) -> PhantomSeries:
+    """A series by its seed; nothing is drawn until a frame is asked for.
+
+    Parameters
+    ----------
+    modality: ``haadf-stem`` (bright particles) or ``bf-tem`` (dark ones).
+    static: relative strength of a pattern that stays with the detector while the specimen drifts.
+    look: fields of ``PhantomSettings``, e.g. ``{"dose": 40}``.
+    settings: fields of ``SeriesSettings``.
+    """
+    s = SeriesSettings(**settings)
+    rng = np.random.default_rng([seed, 5])
+    shift_N2 = _drift(s, rng)
+    margin = _MARGIN * s.diameter
+    origin = np.maximum(shift_N2.max(0), 0) + margin
+    size = np.array(s.shape_HW) + origin - np.minimum(shift_N2.min(0), 0) + margin
+    world = World(s, size, rng)
+    world.fill()
+    moments = [world.moment()]
+    for _ in range(s.frames - 1):
+        world.step()
+        moments.append(world.moment())
+    fixed: dict[str, Any] = {"texture": 0.0, "support": "film", **(look or {})}
+    drawn = draw_stack_settings(np.random.default_rng([seed, 6]), modality, diameter=s.diameter, **fixed)
+    whole = (int(np.ceil(size[0])) + 2, int(np.ceil(size[1])) + 2)
+    support = support_thickness(whole, drawn, np.random.default_rng([seed, 9]))
+    return PhantomSeries(s, drawn, shift_N2, origin, moments, world.events, seed, support, static)
+
+
+def degraded(
+    label_HW: LabelArray, rng: np.random.Generator, *, missed: float = 0.0, rough: float = 0.0, false: float = 0.0
+) -> LabelArray:
+    """Labels as a segmenter finds them: the share ``missed`` not at all, outlines off by ``rough`` px (a standard
+    deviation, alike over about 3 px), and ``false`` discs too many, as a share of the particles; these get the
+    numbers after the largest. Other particles keep their numbers."""
+    from scipy import ndimage as ndi
+
+    result = np.zeros_like(label_HW)
+    noise = ndi.gaussian_filter(rng.standard_normal(label_HW.shape), 1.5) * np.sqrt(4 * np.pi) * 1.5 * rough
+    boxes = ndi.find_objects(label_HW)
+    for label, box in enumerate(boxes, 1):
+        if box is None or rng.random() < missed:
+            continue
+        wide = tuple(slice(max(0, side.start - 4), side.stop + 4) for side in box)
+        inside = label_HW[wide] == label
+        depth = ndi.distance_transform_edt(inside) - ndi.distance_transform_edt(~inside) + noise[wide]
+        grown = ndi.label((depth > 0) & (inside | (label_HW[wide] == 0)))[0]
+        if grown.any():
+            result[wide][grown == np.bincount(grown.ravel())[1:].argmax() + 1] = label
+    for number in range(len(boxes) + 1, len(boxes) + 1 + rng.poisson(false * len(boxes))):
+        place = rng.uniform(0, label_HW.shape)
+        disc = np.hypot(np.arange(label_HW.shape[0])[:, None] - place[0], np.arange(label_HW.shape[1]) - place[1]) < 4
+        result[disc & (result == 0)] = number
+    return result
+
+
+def write_series(folder: Path, series: PhantomSeries, *, stem: str = "series") -> tuple[list[Path], list[Path]]:
+    """``<stem>_0000.tif`` … (images, uint8) and ``<stem>_0000_labels.tif`` … (uint16); the paths of both."""
+    import tifffile
+
+    folder.mkdir(parents=True, exist_ok=True)
+    images, labels = [], []
+    for index, frame in enumerate(series):
+        images.append(folder / f"{stem}_{index:04d}.tif")
+        labels.append(folder / f"{stem}_{index:04d}_labels.tif")
+        tifffile.imwrite(images[-1], np.round(frame.image_HW * 255).astype(np.uint8), metadata=None)
+        tifffile.imwrite(labels[-1], frame.label_HW.astype(np.uint16), compression="zlib", metadata=None)
+    return images, labels
+
+
+def _drift(s: SeriesSettings, rng: np.random.Generator) -> NDArray[np.float64]:
+    """(N, 2) where the specimen lies in each frame against the first."""
+    angle = rng.uniform(0, 2 * np.pi)
+    steps = s.drift * np.array([np.sin(angle), np.cos(angle)]) + rng.normal(0, s.wander, (s.frames, 2))
+    for frame in rng.choice(np.arange(1, s.frames), min(s.jumps, s.frames - 1), replace=False):
+        steps[frame] += rng.uniform(-s.jump, s.jump, 2)
+    steps[0] = 0
+    total: NDArray[np.float64] = steps.cumsum(0)
+    return total
+
+
+def _window(support_WW: FloatArray, corner_2: NDArray[np.float64], shape_HW: tuple[int, int]) -> FloatArray:
+    """What of the support lies in the field, at a corner between pixels."""
+    from scipy import ndimage as ndi
+
+    whole = np.floor(corner_2).astype(int)
+    part = support_WW[whole[0] : whole[0] + shape_HW[0] + 2, whole[1] : whole[1] + shape_HW[1] + 2]
+    moved = ndi.shift(part, whole - corner_2, order=3, mode="nearest")
+    return np.asarray(moved[: shape_HW[0], : shape_HW[1]], np.float32)
+
+
+def _level(
+    moment: Moment, row: int, centre: NDArray[np.float64], shape: tuple[int, int], seed: int
+) -> tuple[tuple[slice, slice], FloatArray]:
+    """The box of a particle in the field, and its level there: 1 at the centre, 0 on the outline, negative outside."""
+    radius, stretch = float(moment.radius_K[row]), float(moment.stretch_K[row])
+    reach = 1.25 * radius * np.sqrt(stretch) + 2
+    low = np.maximum(np.floor(centre - reach), 0).astype(int)
+    high = np.minimum(np.ceil(centre + reach) + 1, shape).astype(int)
+    box = (slice(low[0], max(low[0], high[0])), slice(low[1], max(low[1], high[1])))
+    y = np.arange(box[0].start, box[0].stop)[:, None] - centre[0]
+    x = np.arange(box[1].start, box[1].stop)[None, :] - centre[1]
+    turn = float(moment.turn_K[row])
+    along, across = np.cos(turn) * x + np.sin(turn) * y, np.cos(turn) * y - np.sin(turn) * x
+    z = along / np.sqrt(stretch) + 1j * across * np.sqrt(stretch)
+    size = np.abs(z)
+    unit = z / np.maximum(size, 1e-6)
+    weights = np.random.default_rng([seed, 3, int(moment.id_K[row])]).normal(0, 0.03, (2, 3))
+    lobes = sum((w * np.conj(unit**k) for w, k in zip(weights[0] + 1j * weights[1], (2, 3, 4), strict=True)), 0j)
+    return box, np.asarray(1 - size / (radius * (1 + np.real(lobes))), np.float32)
