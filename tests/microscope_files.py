@@ -172,6 +172,16 @@ def write_mrc(path: Path, data: np.ndarray, angstrom: float | tuple[float, float
             file.header[name] = value
 
 
+def write_zarr(path: Path, data: np.ndarray) -> None:
+    """One plain array, a chunk a frame; in one zip file where the suffix is ``.ozx``."""
+    chunks = (1,) * (data.ndim - 2) + data.shape[-2:]
+    if path.suffix != ".ozx":
+        zarr.create_array(str(path), data=data, chunks=chunks)
+        return
+    with zarr.storage.ZipStore(path, mode="w") as store:
+        zarr.create_array(store, data=data, chunks=chunks)
+
+
 def write_ngff(
     path: Path,
     data: np.ndarray,

@@ -69,7 +69,7 @@ def _tags(path: Path) -> Mapping[str, Any]:
     if len(head) < HEAD or head[:4] not in (b"\0\0\0\3", b"\0\0\0\4"):
         raise UnreadableFileError(f"{path}: not a DM3 or DM4 file, which begins with its version.")
     try:
-        with ncempy_io("dm").fileDM(path) as file:
+        with _tag_file(path) as file:
             tags: Mapping[str, Any] = dict(file.allTags)
     except (AssertionError, ValueError, IndexError, KeyError, OverflowError) as error:
         raise UnreadableFileError(
@@ -77,6 +77,18 @@ def _tags(path: Path) -> Mapping[str, Any]:
             "Copy it again, or leave it out."
         ) from error
     return tags
+
+
+def _tag_file(path: Path) -> Any:
+    """ncempy's reader, which maps the file; of a damaged one it cannot let go at once, and would complain of that."""
+    base = ncempy_io("dm").fileDM
+
+    class Tags(base):  # type: ignore[misc, valid-type]
+        def __del__(self) -> None:
+            with contextlib.suppress(AttributeError, BufferError):
+                super().__del__()
+
+    return Tags(path)
 
 
 def _images(tags: Mapping[str, Any]) -> list[Image]:

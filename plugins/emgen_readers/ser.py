@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import struct
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, BinaryIO, ClassVar
 from xml.etree.ElementTree import ParseError
 
 import numpy as np
@@ -38,29 +39,41 @@ class SerReader:
             count = int(file.head["ValidNumberElements"])
             if not count:
                 raise UnreadableFileError(f"{path}: the series has no element that was recorded. Leave it out.")
+            offsets = [int(offset) for offset in file.head["DataOffsetArray"]]
+            one_shape(_shapes(opened, offsets), path, "elements")
             first, meta = file.getDataset(0)
-            ends = max(file.head["DataOffsetArray"]) + ELEMENT_HEAD + first.nbytes
-            if ends > path.stat().st_size:
+            if max(offsets) + ELEMENT_HEAD + first.nbytes > path.stat().st_size:
                 raise UnreadableFileError(f"{path}: the file is truncated: {count} elements are announced.")
             start_s, facts = int(file._getTag(0)["Time"]), _facts(file)
-
-        def read(index: int) -> NDArray[Any]:
-            picture, _ = _element(path, index)
-            one_shape([first.shape, picture.shape], path, "elements")
-            return picture
 
         def time_of(index: int) -> Mapping[str, Any]:
             with path.open("rb") as opened:
                 seconds = int(_series(opened)._getTag(index)["Time"]) - start_s
             return {"time_s": float(seconds)} if count > 1 and start_s and seconds >= 0 else {}
 
-        return Frames(path, count, read, size=_pixel_size(meta, path), facts=facts, facts_of=time_of)
+        return Frames(
+            path,
+            count,
+            lambda index: _element(path, index),
+            size=_pixel_size(meta, path),
+            facts=facts,
+            facts_of=time_of,
+        )
 
 
-def _element(path: Path, index: int) -> tuple[NDArray[Any], Mapping[str, Any]]:
+def _shapes(opened: BinaryIO, offsets: Sequence[int]) -> list[tuple[int, ...]]:
+    """(H, W) of every element; they stand at the end of its head."""
+    shapes = []
+    for offset in offsets:
+        opened.seek(offset + ELEMENT_HEAD - 8)
+        shapes.append(struct.unpack("<2i", opened.read(8))[::-1])
+    return shapes
+
+
+def _element(path: Path, index: int) -> NDArray[Any]:
     with path.open("rb") as opened:
-        picture, meta = _series(opened).getDataset(index)
-        return np.ascontiguousarray(picture, picture.dtype.newbyteorder("=")), meta
+        picture, _ = _series(opened).getDataset(index)
+        return np.ascontiguousarray(picture, picture.dtype.newbyteorder("="))
 
 
 def _series(opened: Any) -> Any:

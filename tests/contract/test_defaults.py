@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+import microscope_files
 import pytest
 
 from emgen.host import KINDS, load_host
@@ -40,6 +41,48 @@ class TestTiff(ReaderConformance):
 
 class TestPngJpeg(ReaderConformance):
     plugin = "png-jpeg"
+
+
+class TestMrc(ReaderConformance):
+    plugin = "mrc"
+
+
+class TestDm(ReaderConformance):
+    plugin = "dm"
+
+    def write(self, path: Path, image_HW: Any) -> None:
+        microscope_files.write_dm(path, microscope_files.dm_image(image_HW))
+
+    write_series = write
+
+
+class TestSer(ReaderConformance):
+    plugin = "ser"
+
+    def write(self, path: Path, image_HW: Any) -> None:
+        microscope_files.write_ser(path, [image_HW])
+
+    def write_series(self, path: Path, image_NHW: Any) -> None:
+        microscope_files.write_ser(path, list(image_NHW))
+
+
+class TestEmd(ReaderConformance):
+    plugin = "emd"
+
+    def write(self, path: Path, image_HW: Any) -> None:
+        microscope_files.write_velox(path, image_HW[None])
+
+    def write_series(self, path: Path, image_NHW: Any) -> None:
+        microscope_files.write_velox(path, image_NHW)
+
+
+class TestZarr(ReaderConformance):
+    plugin = "zarr"
+
+    def write(self, path: Path, image_HW: Any) -> None:
+        microscope_files.write_zarr(path, image_HW)
+
+    write_series = write
 
 
 class TestThreshold(RoughSegmenterConformance):
