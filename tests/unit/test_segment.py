@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import weakref
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ import emgen_modalities.plugin
 import emgen_readers.plugin
 from emgen.api import segment
 from emgen.cli import main
+from emgen.data import Micrograph
 from emgen.errors import ModelError, NoImagesError, OutputError
 from emgen.host import Host, use_host
 from emgen.model import Model, Segmentation
@@ -215,3 +218,102 @@ def test_from_python_a_loaded_model_and_one_path_will_do(host: Host, folder: Pat
 def test_the_python_api_is_imported_without_torch() -> None:
     code = "import sys, emgen.api; assert not {'torch', 'zarr', 'pandas', 'scipy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_further_formats_are_written_when_asked_for_and_listed(command, folder: Path, tmp_path: Path) -> None:
+    result = command(
+        folder, "--out", tmp_path / "out", "--write", "rois,overlay", "--write", "coco", "--write", "ome-zarr"
+    )
+    assert result.exit_code == 0, result.output
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert [record["written"] for record in summary["files"]] == [
+        ["a_rois.zip", "a_overlay.png", "a.ome.zarr"],
+        ["b_rois.zip", "b_overlay.png", "b.ome.zarr"],
+    ]
+    assert summary["written"] == ["particles.csv", "coco.json"]
+    for name in [*summary["written"], *(name for record in summary["files"] for name in record["written"])]:
+        assert (tmp_path / "out" / name).exists()
+    coco = json.loads((tmp_path / "out" / "coco.json").read_text())
+    assert [image["file_name"] for image in coco["images"]] == ["../images/a.tif", "../images/b.png"]
+    assert len(coco["annotations"]) == 8
+
+
+def test_an_unknown_format_is_refused_before_any_work(command, folder: Path, tmp_path: Path) -> None:
+    result = command(folder, "--out", tmp_path / "out", "--write", "roi")
+    assert result.exit_code == 2
+    assert 'Did you mean "rois"?' in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_further_format_replaces_an_input(command, folder: Path) -> None:
+    Image.fromarray((discs(2) // 10).astype(np.uint8)).save(folder / "a_overlay.png")
+    before = (folder / "a_overlay.png").read_bytes()
+    result = command(folder, "--out", folder, "--write", "overlay")
+    assert result.exit_code == 2
+    assert "over the input" in result.output
+    assert (folder / "a_overlay.png").read_bytes() == before
+
+
+def test_a_name_that_leads_elsewhere_fails_its_file_alone(
+    command, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emgen.segmenting.frame_name", lambda path, i, n: "../b" if path.stem == "b" else path.stem)
+    result = command(folder, "--out", tmp_path / "out", "--write", "rois,coco")
+    assert result.exit_code == 1
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert [record["name"] for record in summary["files"]] == ["a"]
+    assert "'../b' cannot name a result" in summary["failed"][0]["reason"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "out"]
+
+
+def test_what_was_segmented_before_a_failure_is_in_every_format(host: Host, folder: Path, tmp_path: Path) -> None:
+    class FailsAtSecond(Threshold):
+        calls = 0
+
+        def segment(self, image_HW, factors=None) -> Segmentation:
+            self.calls += 1
+            if self.calls == 2:
+                raise RuntimeError("out of memory")
+            return super().segment(image_HW)
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        segment(FailsAtSecond(), folder, tmp_path / "out", write=["coco"])
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert [record["name"] for record in summary["files"]] == ["a"]
+    assert len(pd.read_csv(tmp_path / "out" / "particles.csv")) == 3
+    assert len(json.loads((tmp_path / "out" / "coco.json").read_text())["annotations"]) == 3
+
+
+class Movie(Sequence[Micrograph]):
+    """80 frames that are made when they are asked for; knows how many are alive."""
+
+    def __init__(self) -> None:
+        self.alive, self.most = 0, 0
+
+    def __len__(self) -> int:
+        return 80
+
+    def __getitem__(self, index):
+        image = discs(1 + index % 4, (30, 80))
+        self.alive += 1
+        self.most = max(self.most, self.alive)
+        weakref.finalize(image, self._gone)
+        return Micrograph(image)
+
+    def _gone(self) -> None:
+        self.alive -= 1
+
+
+def test_a_movie_is_held_in_memory_a_frame_at_a_time(
+    host: Host, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    movie = Movie()
+    monkeypatch.setattr("emgen.segmenting.open_file", lambda path, host: movie)
+    monkeypatch.setattr("emgen.segmenting._JOINED_FROM", 16)
+    result = segment(Threshold(), folder / "a.tif", tmp_path / "out", write=["coco"])
+    assert len(result.files) == 80
+    assert movie.most <= 2
+    assert len(result.tables) < 16
+    assert len(result.particles) == len(pd.read_csv(tmp_path / "out" / "particles.csv")) == 20 * (1 + 2 + 3 + 3)
+    coco = json.loads((tmp_path / "out" / "coco.json").read_text())
+    assert (len(coco["images"]), len(coco["annotations"])) == (80, len(result.particles))
