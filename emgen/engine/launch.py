@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ from emgen.engine.steps_score import Scores
 from emgen.engine.stop import Stop, on_signals
 from emgen.engine.tandem import Outcome
 from emgen.errors import EmgenError, Interrupted, OutputError
+from emgen.spec.slots import reading_host
 
 if TYPE_CHECKING:
     from emgen.host import Host
@@ -72,15 +73,16 @@ def run_spec(
     Raises ``EmgenError``s: of the spec, the data, the disk, a stage (``StageFailedError``), ``Interrupted``.
     """
     loaded, host = _loaded(spec, overrides, host)
-    with opened_run(loaded, Path(out), host=host, progress=progress, cache=cache) as run:
+    reported: list[tuple[Path | None, str | None]] = []
+    report = lambda folder: reported.append(_report(folder))
+    with opened_run(loaded, Path(out), host=host, progress=progress, cache=cache, at_end=report) as run:
         outcome = run_rounds(run)
         made = outcome.sampler, outcome.morphology, outcome.contrast, outcome.model
         run.measure_response(outcome.parts, *made)
         write_json(run.bench.folder / "metrics.json", outcome.scores)
     folders = {label: step.folder for label, step in run.bench.record.steps.items()}
     artifacts = {label: run.bench.folder / folder for label, folder in folders.items()}
-    report, error = _report(run.bench.folder)
-    return RunResult(run.bench.folder, outcome, outcome.scores, report, error, artifacts)
+    return RunResult(run.bench.folder, outcome, outcome.scores, *reported[0], artifacts)
 
 
 @contextmanager
@@ -92,11 +94,12 @@ def opened_run(
     progress: bool | Progress = True,
     cache: Path | str | None = None,
     resume: str | None = None,
+    at_end: Callable[[Path], None] = lambda folder: None,
 ) -> Iterator[Run]:
     """A run whose steps the block may call in any way; checked before, recorded after, stopped by signals.
 
     ``progress``: whether to show any, or what shows it. ``resume``: the command that takes the work up again, where
-    that is not ``emgen run``.
+    that is not ``emgen run``. ``at_end``: called with the folder once the run is complete, before observers hear of it.
     """
     device = pick_device(spec.device)
     store = Store(Path(cache) if cache else out / STAGES)
@@ -108,7 +111,7 @@ def opened_run(
     modality: Any = host.find("modality", spec.modality).plugin
     bench = Bench(
         spec=spec,
-        host=host,
+        host=reading_host(spec.data.reader, host),
         store=store,
         record=RunRecord(out),
         progress=shown,
@@ -120,7 +123,7 @@ def opened_run(
     )
     shown.expect(expected_steps(spec))
     try:
-        with on_signals(stop, shown.note), _on_record(bench):
+        with on_signals(stop, shown.note), _on_record(bench, at_end):
             yield Run(bench)
     finally:
         shown.close()
@@ -133,17 +136,24 @@ def resume_command(out: Path, cache: Path | str | None) -> str:
 
 
 @contextmanager
-def _on_record(bench: Bench) -> Iterator[None]:
+def _on_record(bench: Bench, at_end: Callable[[Path], None]) -> Iterator[None]:
     try:
         _begin(bench)
+        bench.host.notify("emgen_run_started", run=bench.folder)
         yield
     except (Exception, KeyboardInterrupt) as error:
         wanted = _outer(error, bench)
-        _try_write(bench, "interrupted" if isinstance(wanted, Interrupted) else "failed", wanted)
+        status = "interrupted" if isinstance(wanted, Interrupted) else "failed"
+        _try_write(bench, status, wanted)
+        bench.host.notify("emgen_run_finished", run=bench.folder, status=status, error=wanted)
         if wanted is error:
             raise
         raise wanted from error
     bench.record.write("complete")
+    try:
+        at_end(bench.folder)
+    finally:
+        bench.host.notify("emgen_run_finished", run=bench.folder, status="complete", error=None)
 
 
 def _begin(bench: Bench) -> None:

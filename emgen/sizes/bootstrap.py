@@ -30,7 +30,7 @@ class Levels:
 
 
 def levels(log_K: Array, micrograph_K: Indices, weight_K: Array, count: int) -> Levels:
-    """Analysis of variance of K values in ``count`` micrographs; levels are 0 where they do not differ beyond chance."""
+    """Analysis of variance of K values in ``count`` micrographs; 0 where they do not differ beyond chance."""
     number_J = np.bincount(micrograph_K, minlength=count)
     filled = np.flatnonzero(number_J)
     level_J = np.zeros(count)

@@ -27,9 +27,10 @@ class Curves:
 
     Attributes
     ----------
-    recall, real: coefficients of logistic curves: chance that a particle of size x is found; that one found at y is one.
+    recall, real: coefficients of logistic curves: chance that a particle of size x is found; that one found at y
+        is one.
     size: of the polynomial y(x), highest power first. noise: standard deviation of y about it.
-    low, high: the sizes x between which the curves were measured.
+    low, high: the sizes x, seen: the sizes y between which the curves were measured.
     centre: subtracted from x and y before any of them is used.
     """
 
@@ -39,6 +40,7 @@ class Curves:
     noise: float
     low: float
     high: float
+    seen: tuple[float, float]
     centre: float
 
     def recall_at(self, x_K: Array) -> Array:
@@ -53,7 +55,7 @@ class Curves:
         their variance is less by that of the noise; then each stands for one over its recall.
         """
         found, lowest, highest = y_K - self.centre, self.low - self.centre, self.high - self.centre
-        weight = _logistic(self.real, np.clip(found, *np.polyval(self.size, [lowest, highest])))
+        weight = _logistic(self.real, np.clip(y_K, *self.seen) - self.centre)
         grid = np.linspace(lowest, highest, 128)
         drawn = np.maximum.accumulate(np.polyval(self.size, grid) + 1e-9 * np.arange(128))
         x = np.interp(found, drawn, grid)
@@ -73,13 +75,16 @@ def fit_curves(x_T: Array, y_T: Array, copies_T: Array, invented_P: Array, copie
     size = np.polyfit(x, y, 1, w=np.sqrt(w))
     off = y - np.polyval(size, x)
     real = np.r_[np.ones(len(y)), np.zeros(len(invented_P))]
+    drawn, copies = np.r_[y, invented_P - centre], np.r_[w, copies_P]
+    first, last = np.quantile(drawn[copies > 0] + centre, [_TAIL, 1 - _TAIL])
     return Curves(
         recall=_fit_logistic(x_T - centre, hit.astype(float), copies_T),
-        real=_fit_logistic(np.r_[y, invented_P - centre], real, np.r_[w, copies_P]),
+        real=_fit_logistic(drawn, real, copies),
         size=size,
         noise=float(np.sqrt(np.average(off**2, weights=w))),
         low=float(low),
         high=float(high),
+        seen=(float(first), float(last)),
         centre=centre,
     )
 

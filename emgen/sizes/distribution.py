@@ -47,7 +47,8 @@ class Variant:
 
     Attributes
     ----------
-    diameter_K, weight_K: sizes, and how many particles each stands for. estimates: by the names of ``statistics.NAMES``.
+    diameter_K, weight_K: sizes, and how many particles each stands for. estimates: by the names of
+        ``statistics.NAMES``.
     per_area: particles per ``unit``². fits: the laws, the best first.
     grid_G, cumulative_G, low_G, high_G: share of particles below each size, with a 95 % band (pointwise).
     """
@@ -216,9 +217,7 @@ def _estimates(exact: tuple[Array, Array], drawn: Sequence[tuple[Array, Array]])
     return {name: Estimate(value=values[name], low=ends[name][0], high=ends[name][1]) for name in NAMES}
 
 
-def _cumulative(
-    exact: tuple[Array, Array], drawn: Sequence[tuple[Array, Array]]
-) -> tuple[Array, Array, Array, Array]:
+def _cumulative(exact: tuple[Array, Array], drawn: Sequence[tuple[Array, Array]]) -> tuple[Array, Array, Array, Array]:
     diameter_K = exact[0]
     if not len(diameter_K):
         return (np.zeros(0),) * 4

@@ -43,20 +43,29 @@ class Fit:
         return asdict(self)
 
     def cdf(self, x: Array) -> Array:
-        values: Array = _LAWS[self.name].frozen(self.parameters).cdf(x)
+        values: Array = _LAWS[self.name].of("cdf", x, self.parameters)
         return values
 
     def pdf(self, x: Array) -> Array:
-        values: Array = _LAWS[self.name].frozen(self.parameters).pdf(x)
+        values: Array = _LAWS[self.name].of("pdf", x, self.parameters)
         return values
 
 
 @dataclass(frozen=True, slots=True)
 class _Law:
-    """``fit`` (diameters, weights) -> parameters by maximum likelihood; ``frozen`` (parameters) -> scipy's law."""
+    """``fit`` (diameters, weights) -> parameters by maximum likelihood; ``scipy``: the law's name there, and
+    ``arguments`` (parameters) what its functions take."""
 
     fit: Callable[[Array, Array], dict[str, float]]
-    frozen: Callable[[Mapping[str, float]], Any]
+    scipy: str
+    arguments: Callable[[Mapping[str, float]], Mapping[str, float]]
+
+    def of(self, function: str, x: Any, parameters: Mapping[str, float]) -> Any:
+        """scipy's ``cdf``, ``pdf``, ``logpdf`` or ``ppf`` of the law with these parameters."""
+        from scipy import stats
+
+        # Not frozen: scipy writes a new docstring for each frozen law, which takes longer than the law itself.
+        return getattr(getattr(stats, self.scipy), function)(x, **self.arguments(parameters))
 
 
 def fit_laws(diameter_K: Array, weight_K: Array, seed: int = 0) -> list[Fit]:
@@ -75,29 +84,28 @@ def fit_laws(diameter_K: Array, weight_K: Array, seed: int = 0) -> list[Fit]:
 
 def _fit(name: str, law: _Law, diameter_K: Array, share_K: Array, effective: float, seed: int) -> dict[str, Any]:
     parameters = law.fit(diameter_K, share_K)
-    frozen = law.frozen(parameters)
-    aic = 2 * len(parameters) - 2 * float((share_K * frozen.logpdf(diameter_K)).sum())
-    ks = _distance(frozen, diameter_K, share_K)
-    p = _p_value(law, frozen, ks, round(effective), seed) if effective <= _MOST else float("nan")
+    aic = 2 * len(parameters) - 2 * float((share_K * law.of("logpdf", diameter_K, parameters)).sum())
+    ks = _distance(law, parameters, diameter_K, share_K)
+    p = _p_value(law, parameters, ks, round(effective), seed) if effective <= _MOST else float("nan")
     return {"name": name, "parameters": parameters, "aic": aic, "ks": ks, "p": p}
 
 
-def _p_value(law: _Law, frozen: Any, ks: float, size: int, seed: int) -> float:
+def _p_value(law: _Law, parameters: Mapping[str, float], ks: float, size: int, seed: int) -> float:
     rng = np.random.default_rng(seed)
     ones = np.ones(size)
     farther = 0
     for _ in range(SIMULATIONS):
-        drawn = frozen.rvs(size, random_state=rng)
-        farther += _distance(law.frozen(law.fit(drawn, ones)), drawn, ones) >= ks
+        drawn = law.of("ppf", rng.random(size), parameters)
+        farther += _distance(law, law.fit(drawn, ones), drawn, ones) >= ks
     return (farther + 1) / (SIMULATIONS + 1)
 
 
-def _distance(frozen: Any, diameter_K: Array, share_K: Array) -> float:
+def _distance(law: _Law, parameters: Mapping[str, float], diameter_K: Array, share_K: Array) -> float:
     order = np.argsort(diameter_K)
     above = np.cumsum(share_K[order]) / share_K.sum()
     below = above - share_K[order] / share_K.sum()
-    law = frozen.cdf(diameter_K[order])
-    return float(max(np.abs(above - law).max(), np.abs(below - law).max()))
+    fitted = law.of("cdf", diameter_K[order], parameters)
+    return float(max(np.abs(above - fitted).max(), np.abs(below - fitted).max()))
 
 
 def _normal(d: Array, w: Array) -> dict[str, float]:
@@ -126,26 +134,8 @@ def _weibull(d: Array, w: Array) -> dict[str, float]:
     return {"scale": scale, "shape": shape}
 
 
-def _frozen_normal(p: Mapping[str, float]) -> Any:
-    from scipy import stats
-
-    return stats.norm(p["mean"], p["sd"])
-
-
-def _frozen_log_normal(p: Mapping[str, float]) -> Any:
-    from scipy import stats
-
-    return stats.lognorm(p["sigma"], scale=p["median"])
-
-
-def _frozen_weibull(p: Mapping[str, float]) -> Any:
-    from scipy import stats
-
-    return stats.weibull_min(p["shape"], scale=p["scale"])
-
-
 _LAWS: dict[str, _Law] = {
-    "normal": _Law(_normal, _frozen_normal),
-    "log-normal": _Law(_log_normal, _frozen_log_normal),
-    "weibull": _Law(_weibull, _frozen_weibull),
+    "normal": _Law(_normal, "norm", lambda p: {"loc": p["mean"], "scale": p["sd"]}),
+    "log-normal": _Law(_log_normal, "lognorm", lambda p: {"s": p["sigma"], "scale": p["median"]}),
+    "weibull": _Law(_weibull, "weibull_min", lambda p: {"c": p["shape"], "scale": p["scale"]}),
 }

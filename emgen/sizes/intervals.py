@@ -36,4 +36,5 @@ def studentised(log: float, error: float, logs_B: Sequence[float], errors_B: Seq
     if len(t_B) < 2 or not np.isfinite(log) or not error > 0:
         return float("nan"), float("nan")
     low, high = np.quantile(t_B, TAILS)
-    return float(np.exp(log - high * error)), float(np.exp(log - low * error))
+    with np.errstate(over="ignore"):  # of two or three particles the upper end may be anywhere
+        return float(np.exp(log - high * error)), float(np.exp(log - low * error))

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from emgen.errors import ModelError
 from emgen.particles import border_labels, match_objects
 from emgen.sizes.curves import Array, Curves, fit_curves
 from emgen.stages import LabelArray
+
+if TYPE_CHECKING:
+    from emgen.host import Host
 
 FILE = "response.json"
 FORMAT = 1
@@ -130,6 +133,16 @@ def read_response(folder: Path) -> Response | None:
         return response_from(json.loads(path.read_text()))
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path}: not readable ({error}). Delete it to go without the correction.") from error
+
+
+def response_of(ref: str | Path, host: Host | None = None) -> Response | None:
+    """That of a model by its folder, run folder or name; ``None`` where it has none, as an exported file.
+
+    Raises ``ModelError`` where there is no such model.
+    """
+    from emgen.model import model_folder
+
+    return read_response(model_folder(ref, host))
 
 
 def response_from(kept: dict[str, Any]) -> Response:

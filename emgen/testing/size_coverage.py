@@ -171,7 +171,9 @@ def rows(law: Law, sizes: SizeDistribution, masks: str, stack: int) -> Iterator[
             }
 
 
-def run(out: Path, *, stacks: int, seed: int, between: float, model: Path | None, tell: Any = print) -> list[dict[str, Any]]:
+def run(
+    out: Path, *, stacks: int, seed: int, between: float, model: Path | None, tell: Any = print
+) -> list[dict[str, Any]]:
     """All rows; written to ``coverage.jsonl`` stack by stack, so that a second call goes on where the first stopped."""
     from emgen.model import load_model
 
@@ -194,7 +196,7 @@ def run(out: Path, *, stacks: int, seed: int, between: float, model: Path | None
 
 
 def table_of(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Per masks, variant and statistic: share of the intervals that hold the truth, mean error and width in per cent."""
+    """Per masks, variant and statistic: share of intervals that hold the truth, mean error and width in per cent."""
     import pandas as pd
 
     frame = pd.DataFrame(found)
