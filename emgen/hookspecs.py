@@ -58,6 +58,17 @@ def emgen_metrics() -> Iterable[MetricPlugin]:  # type: ignore[empty-body]
 
 
 @hookspec
+def emgen_run_started(run: Path) -> None:
+    """A run begins, or goes on where it had stopped; its ``spec.yaml`` and ``manifest.json`` stand in the folder."""
+
+
+@hookspec
+def emgen_run_finished(run: Path, status: str, error: BaseException | None) -> None:
+    """A run ended: ``complete``, ``interrupted`` or ``failed``, as its manifest says, and by which ``error`` where it
+    is not complete. All that the run leaves stands in its folder, the report too."""
+
+
+@hookspec
 def emgen_stage_started(run: Path, stage: str) -> None:
     """A stage begins. ``run`` is the run folder, ``stage`` the name of the step."""
 

@@ -11,7 +11,7 @@ import click
 
 from emgen import __version__
 from emgen.errors import UnknownPluginError, did_you_mean, listing
-from emgen.host import KINDS, Host, Registered, load_host
+from emgen.host import KINDS, Host, Observer, PluginFailure, Registered, load_host
 from emgen.registration import Kind, MetricPlugin, StageConfig, StagePlugin
 
 
@@ -34,6 +34,7 @@ def list_plugins(as_json: bool) -> None:
         document = {
             "emgen": __version__,
             "plugins": [_record(item) for item in every(host)],
+            "observers": [_observer_record(item) for item in host.observing],
             "failures": [asdict(failure) for failure in host.failures],
         }
         click.echo(json.dumps(document, indent=2))
@@ -48,14 +49,23 @@ def list_plugins(as_json: bool) -> None:
             click.echo(f"  {item.plugin.name:{name_width}}  {_origin(item):{origin_width}}  {summary}")
         if not host.plugins(kind):
             click.echo("  (none)")
+    if host.observing:
+        click.echo(click.style("Observers", bold=True))
+        for observer in host.observing:
+            click.echo(f"  {observer.module:{name_width}}  {_origin(observer):{origin_width}}  is told of runs")
     if host.failures:
         click.echo(click.style(f"Broken ({len(host.failures)})", bold=True, fg="red"))
         for failure in host.failures:
             click.echo(f"  {failure}")
 
 
-def _origin(item: Registered) -> str:
+def _origin(item: Registered | Observer) -> str:
     return f"{item.distribution} {item.version}"
+
+
+def _observer_record(item: Observer) -> dict[str, Any]:
+    origin = {"distribution": item.distribution, "version": item.version, "module": item.module}
+    return {**origin, "hooks": list(item.hooks)}
 
 
 def _record(item: Registered) -> dict[str, Any]:
@@ -144,18 +154,23 @@ def _kind(text: str) -> Kind:
 def check(ctx: click.Context, name: str | None) -> None:
     """Run the conformance checks of a plugin. NAME of a plugin, a module or a distribution; by default of everything.
 
+    An observer is told of a made-up run, in a temporary folder.
+
     Stages are trained with the plugin's preset "check", or "quick" where it has no "check".
     """
     from emgen.testing.conformance import checks_of, run_checks
 
     host = load_host()
-    items = every(host) if name is None else _wanted(host, name)
-    broken = [f for f in host.failures if name is None or name in (f.distribution, f.module, f.module.split(".")[0])]
+    watching = [item for item in host.observing if name is None or name in _names(item)]
+    items = every(host) if name is None else _wanted(host, name, watching)
+    broken = [failure for failure in host.failures if name is None or name in _names(failure)]
     counts = {"passed": 0, "failed": len(broken), "skipped": 0}
     for failure in broken:
         click.echo(f"FAILED  {failure}")
-    for item in items:
-        click.echo(click.style(f"{item.kind}/{item.plugin.name}", bold=True) + f"  {_origin(item)}")
+    checked: list[Registered | Observer] = [*items, *watching]
+    for item in checked:
+        title = f"observer/{item.module}" if isinstance(item, Observer) else f"{item.kind}/{item.plugin.name}"
+        click.echo(click.style(title, bold=True) + f"  {_origin(item)}")
         for result in run_checks(checks_of(item)):
             counts[result.outcome] += 1
             sentence = result.name.removeprefix("test_").replace("_", " ")
@@ -166,10 +181,15 @@ def check(ctx: click.Context, name: str | None) -> None:
     ctx.exit(1 if counts["failed"] else 0)
 
 
-def _wanted(host: Host, name: str) -> list[Registered]:
+def _names(item: Registered | Observer | PluginFailure) -> tuple[str, str, str]:
+    """What it is called beside its own name: distribution, module, package of the module."""
+    return item.distribution, item.module, item.module.split(".")[0]
+
+
+def _wanted(host: Host, name: str, watching: list[Observer]) -> list[Registered]:
     """By distribution, module, or package of the module; else by plugin name."""
-    found = [item for item in every(host) if name in (item.distribution, item.module, item.module.split(".")[0])]
-    if found or any(name in (f.distribution, f.module, f.module.split(".")[0]) for f in host.failures):
+    found = [item for item in every(host) if name in _names(item)]
+    if found or watching or any(name in _names(failure) for failure in host.failures):
         return found
     return _named(host, name)
 

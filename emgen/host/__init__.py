@@ -6,13 +6,14 @@
 from emgen.host.host import Host, load_host, use_host
 from emgen.host.imports import resolve
 from emgen.host.kinds import KINDS, KindInfo
-from emgen.host.records import PluginFailure, Registered
+from emgen.host.records import Observer, PluginFailure, Registered
 from emgen.host.selection import Selection, without_plugins
 
 __all__ = [
     "KINDS",
     "Host",
     "KindInfo",
+    "Observer",
     "PluginFailure",
     "Registered",
     "Selection",

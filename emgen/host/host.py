@@ -6,6 +6,8 @@ import logging
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from copy import copy
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -14,17 +16,19 @@ import pluggy
 from emgen.errors import PluginError, UnknownPluginError, did_you_mean, listing
 from emgen.host.discovery import Candidate, discover
 from emgen.host.kinds import KINDS
-from emgen.host.records import PluginFailure, Registered, cause
+from emgen.host.records import Observer, PluginFailure, Registered, cause
 from emgen.host.selection import Selection
 from emgen.host.transaction import load, new_manager
-from emgen.registration import Kind
+from emgen.registration import Kind, StageConfig
 
 log = logging.getLogger(__name__)
 _Self = TypeVar("_Self", bound="Host")
+_REGISTERING = {info.hook for info in KINDS.values()}
+"""The hooks that return plugins; a module with any other one is an observer."""
 
 
 class Host:
-    """Answers by kind and name. Filled once, then only read.
+    """Answers by kind and name. Filled once, then only read. ``observing``: the modules that are told of runs.
 
     >>> from emgen.testing import fakes
     >>> host = Host.from_modules([fakes])
@@ -35,7 +39,9 @@ class Host:
     def __init__(self, selection: Selection = Selection()) -> None:  # noqa: B008 (frozen)
         self.selection = selection
         self.failures: list[PluginFailure] = []
+        self.observing: list[Observer] = []
         self._plugins: dict[tuple[Kind, str], Registered] = {}
+        self._whole: Host | None = None
         self._manager = new_manager()
         self._quiet: set[tuple[str, str]] = set()
 
@@ -62,6 +68,7 @@ class Host:
             self._plugins |= {(item.kind, item.plugin.name): item for item in registered}
             if not self._manager.is_registered(module):
                 self._manager.register(module)
+                self._observe(module, candidate)
 
     def plugins(self, kind: Kind) -> dict[str, Registered]:
         """The plugins of a kind by name, sorted."""
@@ -73,6 +80,27 @@ class Host:
             return self._plugins[kind, name]
         except KeyError:
             raise UnknownPluginError(self._explain(kind, name)) from None
+
+    def reading_by(self, name: str, settings: StageConfig | None = None) -> Host:
+        """A host whose only reader is the one of that name, with these settings: what ``data.reader`` of a spec asks
+        for. ``whole`` has all of them. Raises ``UnknownPluginError``."""
+        chosen = copy(self)
+        others = {key: item for key, item in self._plugins.items() if key[0] != "reader"}
+        chosen._plugins = others | {("reader", name): replace(self.find("reader", name), settings=settings)}
+        chosen._whole = self.whole
+        return chosen
+
+    @property
+    def whole(self) -> Host:
+        """This host with every reader: masks are no micrographs, and are read by whatever opens them."""
+        return self._whole or self
+
+    def _observe(self, module: object, candidate: Candidate) -> None:
+        callers = self._manager.get_hookcallers(module) or []
+        hooks = tuple(sorted(caller.name for caller in callers if caller.name not in _REGISTERING))
+        if hooks:
+            origin = candidate.distribution, candidate.version, candidate.module
+            self.observing.append(Observer(*origin, hooks, module))
 
     @property
     def observers(self) -> pluggy.HookRelay:

@@ -52,8 +52,22 @@ class PluginFailure:
 
 
 @dataclass(frozen=True, slots=True)
+class Observer:
+    """A module that is told of runs, and where it comes from. ``hooks``: those of an observer that it implements."""
+
+    distribution: str
+    version: str
+    module: str
+    hooks: tuple[str, ...]
+    implementation: object
+
+
+@dataclass(frozen=True, slots=True)
 class Registered:
-    """A plugin and where it comes from. ``editable``: installed with ``pip install -e``, its sources may change."""
+    """A plugin and where it comes from. ``editable``: installed with ``pip install -e``, its sources may change.
+
+    ``settings``: of a reader that was chosen (``Host.reading_by``); a stage gets its own when it is made.
+    """
 
     plugin: AnyPlugin
     distribution: str
@@ -61,6 +75,7 @@ class Registered:
     module: str
     editable: bool
     kind: Kind
+    settings: StageConfig | None = None
 
     @property
     def label(self) -> str:
@@ -77,9 +92,11 @@ class Registered:
         return self._resolve(self.target)
 
     def create(self, config: StageConfig | None = None, context: Any = None) -> Any:
-        """The implementation made with ``(config, context)``; a reader takes neither."""
+        """The implementation made with ``(config, context)``; a reader takes its settings, if it has any."""
         factory = self.load()
-        return factory() if isinstance(self.plugin, ReaderPlugin) else factory(config, context)
+        if not isinstance(self.plugin, ReaderPlugin):
+            return factory(config, context)
+        return factory() if self.plugin.config is None else factory(config or self.settings or self.plugin.config())
 
     def preflight(self, config: StageConfig, device: str = "cpu") -> None:
         """Run the plugin's preflight, if it has one. Raises ``PreflightError``."""

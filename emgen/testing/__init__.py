@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         MetricConformance,
         ModalityConformance,
         MorphologyGanConformance,
+        ObserverConformance,
         ReaderConformance,
         RoughSegmenterConformance,
     )
@@ -33,6 +34,7 @@ __all__ = [
     "MetricConformance",
     "ModalityConformance",
     "MorphologyGanConformance",
+    "ObserverConformance",
     "ReaderConformance",
     "RoughSegmenterConformance",
 ]

@@ -39,4 +39,4 @@ def test_a_hook_is_called_in_a_test_or_implemented_by_the_fakes(spec: ast.Functi
 def test_every_registration_hook_belongs_to_a_kind_and_every_other_is_an_observer() -> None:
     registering = {spec.name for spec in SPECS if not spec.args.args}
     assert registering == {info.hook for info in KINDS.values()}
-    assert all(spec.name.startswith("emgen_stage_") for spec in SPECS if spec.args.args)
+    assert all(spec.name.startswith(("emgen_run_", "emgen_stage_")) for spec in SPECS if spec.args.args)

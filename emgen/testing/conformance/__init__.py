@@ -3,6 +3,7 @@
 They need no pytest. Each says what it wants in its failure's text.
 """
 
+from emgen.testing.conformance.observers import ObserverConformance
 from emgen.testing.conformance.others import MetricConformance, ModalityConformance, ReaderConformance
 from emgen.testing.conformance.run import CONFORMANCE, CheckResult, checks_of, run_checks
 from emgen.testing.conformance.trained import (
@@ -21,6 +22,7 @@ __all__ = [
     "MetricConformance",
     "ModalityConformance",
     "MorphologyGanConformance",
+    "ObserverConformance",
     "ReaderConformance",
     "RoughSegmenterConformance",
     "checks_of",

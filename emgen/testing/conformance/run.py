@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Literal
 from unittest import SkipTest
 
-from emgen.host import Registered
+from emgen.host import Observer, Registered
 from emgen.host.records import cause
 from emgen.registration import Kind
 from emgen.testing.conformance.base import Conformance
+from emgen.testing.conformance.observers import ObserverConformance
 from emgen.testing.conformance.others import MetricConformance, ModalityConformance, ReaderConformance
 from emgen.testing.conformance.trained import (
     ContrastGanConformance,
@@ -45,13 +46,18 @@ class CheckResult:
     seconds: float
 
 
-def checks_of(registered: Registered) -> type[Conformance]:
-    """The conformance class of a plugin, with its preset ``check`` (or ``quick``) as settings."""
+Checks = type[Conformance] | type[ObserverConformance]
+
+
+def checks_of(registered: Registered | Observer) -> Checks:
+    """The conformance class of a plugin, with its preset ``check`` (or ``quick``) as settings; that of an observer."""
+    if isinstance(registered, Observer):
+        return type("CheckObserver", (ObserverConformance,), {"plugin": registered})
     base = CONFORMANCE[registered.kind]
     return type(f"Check{base.__name__}", (base,), {"plugin": registered})
 
 
-def run_checks(conformance: type[Conformance]) -> Iterator[CheckResult]:
+def run_checks(conformance: Checks) -> Iterator[CheckResult]:
     """Every ``test_*`` method as defined, each on a new instance; ``tmp_path`` is given if asked for."""
     names = {name: None for cls in reversed(conformance.__mro__) for name in vars(cls) if name.startswith("test_")}
     for name in names:
@@ -60,7 +66,7 @@ def run_checks(conformance: type[Conformance]) -> Iterator[CheckResult]:
         yield CheckResult(name, outcome, text, time.perf_counter() - started)
 
 
-def _run(conformance: type[Conformance], name: str) -> tuple[Literal["passed", "failed", "skipped"], str]:
+def _run(conformance: Checks, name: str) -> tuple[Literal["passed", "failed", "skipped"], str]:
     method = getattr(conformance(), name)
     try:
         with tempfile.TemporaryDirectory() as folder:
