@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from emgen.doctor.visit import Diagnosis
     from emgen.engine.launch import RunResult
     from emgen.host import Host
+    from emgen.measuring import Measured
     from emgen.model import Model
+    from emgen.particles.instances import Meaning
     from emgen.scores.distributions import FolderScores
     from emgen.scores.masks import Evaluation
     from emgen.segmenting import Segmented
@@ -39,6 +41,7 @@ def segment(
     out: Path | str,
     *,
     pixel_size_nm: float | None = None,
+    write: Sequence[str] = (),
     device: str = "auto",
     host: Host | None = None,
     tell: Callable[[str], None] = lambda line: None,
@@ -46,16 +49,73 @@ def segment(
     """Masks, labels, ``particles.csv`` and ``summary.json`` in ``out``, as ``emgen segment``.
 
     ``model``: a model folder, a run folder, ``"pretrained"`` or a loaded model. Files that cannot be used are in
-    ``result.failed``, each with its reason; ``tell`` gets a line of text after each micrograph. Raises ``ModelError``,
-    ``NoImagesError``, ``OutputError``.
+    ``result.failed``, each with its reason; ``write`` names further formats (``emgen.writing.FORMATS``); ``tell`` gets
+    a line of text after each micrograph. Raises ``ModelError``, ``NoImagesError``, ``OutputError``.
     """
     from emgen.host import load_host
-    from emgen.model import Model, load_model
+    from emgen.model import Model, load_model, read_info, reading_host
     from emgen.segmenting import segment_files
 
     host = host or load_host()
     load = lambda: model if isinstance(model, Model) else load_model(model, host=host, device=device)
-    return segment_files(load, _several(images), Path(out), host, pixel_size_nm=pixel_size_nm, tell=tell)
+    files = _several(images)
+    reading = reading_host(model.info if isinstance(model, Model) else read_info(model), host)
+    return segment_files(load, files, Path(out), reading, pixel_size_nm=pixel_size_nm, write=write, tell=tell)
+
+
+def export(
+    model: str | Path,
+    format: str,
+    out: Path | str | None = None,
+    *,
+    device: str = "auto",
+    host: Host | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Path:
+    """A model, or what a run made, as other programs take it, as ``emgen export``; where it was written.
+
+    ``model``: a model folder, a run folder or ``"pretrained"``. ``format``: a name in ``emgen.exporting.FORMATS``.
+    ``out``: by default a name of the model's own in the working folder. Raises ``ModelError`` where the result would
+    differ from the model, ``OutputError``, ``PreflightError``, ``SpecError``.
+    """
+    from emgen.exporting import export as write
+    from emgen.host import load_host
+
+    place = None if out is None else Path(out)
+    return write(model, format, place, host=host or load_host(), device=device, tell=tell)
+
+
+def measure(
+    masks: Images,
+    out: Path | str,
+    *,
+    images: Images = (),
+    pixel_size_nm: float | None = None,
+    meaning: Meaning | None = None,
+    split: bool = True,
+    model: str | Path | None = None,
+    factor: float | None = None,
+    write: Sequence[str] = (),
+    host: Host | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Measured:
+    """Particle table and size distribution of masks in ``out``, as ``emgen measure``.
+
+    ``images``: micrographs of the same stems. ``meaning``: ``labels``, ``mask`` or ``probability``; told from each
+    file unless given. ``model``: that made the masks, ``factor``: the scale it worked at; then its recall and size bias
+    are corrected. Raises ``NoImagesError``, ``OutputError``, ``ModelError``.
+    """
+    from emgen.host import load_host
+    from emgen.measuring import Settings, measure_files
+    from emgen.sizes import response_of
+    from emgen.writing.formats import open_writers
+
+    host = host or load_host()
+    response = None if model is None else response_of(model, host)
+    settings = Settings(pixel_size_nm=pixel_size_nm, meaning=meaning, split=split, response=response, factor=factor)
+    writers = open_writers(write, Path(out))
+    where = {"images": _several(images), "settings": settings, "writers": writers, "tell": tell}
+    return measure_files(_several(masks), Path(out), host, **where)  # type: ignore[arg-type]
 
 
 def evaluate(pred: Path | str, truth: Path | str, metrics: Sequence[str] = ()) -> Evaluation:

@@ -1,6 +1,7 @@
 """A trained segmentation model as a folder: what ``segment`` takes, whatever task trained it.
 
 A model folder holds ``model.json`` (task, settings, modality, working diameter, provenance) and what the task saved.
+An ONNX file that ``emgen export`` wrote stands in its place wherever a model is read (``emgen.exporting.onnx_task``).
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from emgen.errors import ModelError
-from emgen.registration import StagePlugin
-from emgen.stages import Context, DownstreamTask, FloatArray, LabelArray, Polarity, RoughSegmenter
+from emgen.registration import ReaderPlugin, StagePlugin
+from emgen.stages import Context, DownstreamTask, FloatArray, LabelArray, Polarity, RoughSegmenter, Stack
 
 if TYPE_CHECKING:
     from emgen.host import Host
@@ -27,6 +28,7 @@ FORMAT = 1
 INFO = "model.json"
 FINDER = "finder"
 PRETRAINED = "pretrained"
+EXPORTED = ".onnx"
 ENOUGH = 5
 """Fewer rough particles than this say too little about a micrograph's scale (as in ``emgen.engine.scale``)."""
 
@@ -41,15 +43,20 @@ class Segmentation:
 
 
 def model_folder(ref: str | Path, host: Host | None = None) -> Path:
-    """The folder of a model: a path, a run folder (its ``model/``), or the word ``pretrained``."""
+    """The folder of a model: a path, a run folder (its ``model/``), or the word ``pretrained``; or an exported file."""
     if str(ref) == PRETRAINED:
         return _shipped(host)
     folder = Path(ref)
+    if folder.suffix.lower() == EXPORTED and not folder.is_dir():
+        if folder.is_file():
+            return folder
+        raise ModelError(f"{folder}: no such file. `emgen export MODEL --format onnx` writes one.")
     for candidate in (folder, folder / "model"):
         if (candidate / INFO).is_file():
             return candidate
     raise ModelError(
-        f"{folder}: no model there ({INFO} is missing). Give a run's `model/` folder, or the word `{PRETRAINED}`."
+        f"{folder}: no model there ({INFO} is missing). Give a run's `model/` folder, a file that `emgen export` wrote "
+        f"(`{EXPORTED}`), or the word `{PRETRAINED}`."
     )
 
 
@@ -67,8 +74,15 @@ def _shipped(host: Host | None) -> Path:
 
 
 def read_info(ref: str | Path) -> dict[str, Any]:
-    """``model.json`` of a model. Raises ``ModelError`` when it is missing, unreadable or of another format."""
+    """``model.json`` of a model, also of an exported one.
+
+    Raises ``ModelError`` when it is missing, unreadable or of another format.
+    """
     folder = model_folder(ref)
+    if folder.is_file():
+        from emgen.exporting.onnx_task import read_exported_info
+
+        return read_exported_info(folder)
     try:
         info: dict[str, Any] = json.loads((folder / INFO).read_text())
     except (OSError, ValueError) as error:
@@ -91,6 +105,7 @@ def save_model(
     scale: Mapping[str, Any] | None = None,
     smallest_diameter: float | None = None,
     finder: Path | None = None,
+    reader: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes a model folder.
 
@@ -101,6 +116,8 @@ def save_model(
     and ``config`` of the rough segmenter, and ``factors``, the least, median and greatest factor. ``None``: the model
     finds the scale itself, which only one that was trained at many scales can. ``finder``: a folder with what that
     rough segmenter has learnt from the stack, if it has; it is copied.
+
+    ``reader``: what read the micrographs, and its settings, where the spec named one; the model's next ones are read so.
 
     ``provenance`` is recorded as it is; its ``simulated`` says whether simulated images had a part in the weights.
     """
@@ -114,6 +131,7 @@ def save_model(
         "working_diameter": working_diameter,
         "smallest_diameter": smallest_diameter,
         "scale": dict(scale) if scale else None,
+        "reader": dict(reader) if reader else None,
         "simulated": bool(provenance.get("simulated", False)),
         "provenance": dict(provenance),
     }
@@ -123,32 +141,54 @@ def save_model(
 
 
 def model_digest(folder: Path) -> str:
-    """SHA-256 over every weight file of a model folder: equal digests mean equal models."""
+    """SHA-256 over every weight file of a model folder, or over an exported file: equal digests mean equal models."""
     digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in [folder] if folder.is_file() else sorted(folder.glob("*.safetensors")):
         digest.update(path.name.encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
+def reading_host(info: Mapping[str, Any], host: Host) -> Host:
+    """The host that reads micrographs as those were read that a model (``model.json``) was trained on.
+
+    Raises ``UnknownPluginError`` where that reader is not installed.
+    """
+    from emgen.spec.slots import plugin_config, slot_class
+
+    if not (chosen := info.get("reader")):
+        return host
+    plugin = host.find("reader", chosen["uses"]).plugin
+    assert isinstance(plugin, ReaderPlugin)
+    return host.reading_by(plugin.name, plugin_config(slot_class(plugin)(**chosen)))
+
+
 def load_model(ref: str | Path, *, host: Host | None = None, device: str = "auto") -> Model:
-    """Loads a model folder or ``pretrained``. Raises ``ModelError``."""
-    from emgen.engine.device import pick_device
+    """Loads a model folder, an exported file or ``pretrained``. Raises ``ModelError``, ``PreflightError``."""
     from emgen.host import load_host
 
     host = host or load_host()
     folder = model_folder(ref, host)
+    if folder.is_file():
+        from emgen.exporting.onnx_task import load_exported
+
+        return load_exported(folder, host=host, device=device)
+    from emgen.engine.device import pick_device
+
     info = read_info(folder)
     registered = host.find("downstream_task", info["task"])
     context = Context(device=pick_device(device), polarity=info["polarity"])
     assert isinstance(registered.plugin, StagePlugin)
     task = registered.create(registered.plugin.config(**info["config"]), context)
     task.load(folder)
-    return Model(task, info, _scale_finder(folder, info, host, context))
+    return Model(task, info, scale_finder(folder, info, host, context))
 
 
-def _scale_finder(folder: Path, info: Mapping[str, Any], host: Host, context: Context) -> RoughSegmenter | None:
-    """The rough segmenter that brought the micrographs to the working scale in training."""
+def scale_finder(folder: Path, info: Mapping[str, Any], host: Host, context: Context) -> RoughSegmenter | None:
+    """The rough segmenter that brought the micrographs to the working scale in training; ``None`` where none did.
+
+    ``folder``: a model folder; what the segmenter has learnt is in its ``finder/``.
+    """
     if not info.get("scale"):
         return None
     registered = host.find("rough_segmenter", info["scale"]["segmenter"])
@@ -160,10 +200,18 @@ def _scale_finder(folder: Path, info: Mapping[str, Any], host: Host, context: Co
     return made
 
 
+class Predictor(Protocol):
+    """What a model needs of a downstream task."""
+
+    def predict(self, image_NHW: Stack) -> FloatArray:
+        """(N, H, W) float32 images at the working scale -> (N, H, W) float32 probability of particle."""
+        ...
+
+
 class Model:
     """A trained task that knows the particle size it works at."""
 
-    def __init__(self, task: DownstreamTask, info: dict[str, Any], finder: RoughSegmenter | None = None) -> None:
+    def __init__(self, task: Predictor, info: dict[str, Any], finder: RoughSegmenter | None = None) -> None:
         self.task, self.info, self.finder = task, info, finder
         self.modality: str = info["modality"]
         self.polarity: Polarity = info["polarity"]

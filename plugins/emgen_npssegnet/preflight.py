@@ -9,9 +9,14 @@ from emgen_npssegnet.config import NPsSegNetConfig
 def check(config: NPsSegNetConfig, device: str) -> None:
     """Raises ``PreflightError``, or ``ModelError`` for an unusable ``start_from``."""
     if config.start_from is not None:
-        from emgen.model import read_info
+        from emgen.model import model_folder, read_info
 
         read_info(config.start_from)
+        if model_folder(config.start_from).is_file():
+            raise PreflightError(
+                f"npssegnet: start_from: {config.start_from} is an exported model, which cannot be trained on. Give "
+                "the model folder that it was exported from."
+            )
         return
     _check_encoder(config.encoder)
     if config.encoder_weights is not None:

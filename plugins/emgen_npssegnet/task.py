@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from emgen.errors import ModelError
 from emgen.stages import Context, FloatArray, Stack
 from emgen_npssegnet.config import NPsSegNetConfig
-from emgen_npssegnet.data import Batches, augmentations
+from emgen_npssegnet.data import Batches, augmentations, plausible
 from emgen_torchkit import state
 from emgen_torchkit.device import autocast, reproducible
 from emgen_torchkit.loop import train
@@ -75,6 +75,12 @@ class NPsSegNet:
         facts = {**self.architecture, "inverted": self.inverted}
         (folder / "network.json").write_text(json.dumps(facts, indent=1))
 
+    def export_onnx(self, path: Path) -> None:
+        """One file that takes (N, 1, H, W) float32 in [0, 1] of any N, H, W and gives the probability of a particle."""
+        from emgen_npssegnet.to_onnx import write
+
+        write(self.net, self.inverted, path)
+
     def load(self, folder: Path) -> None:
         try:
             self.architecture = json.loads((folder / "network.json").read_text())
@@ -125,7 +131,7 @@ class _Training:
         self.net, self.config, self.context, self.inverted = net, config, context, inverted
         self.best = copy.deepcopy(net)
         self.best_loss = torch.tensor(math.inf)
-        self.batches = Batches(images, labels, augmentations(config.augment, config.noise))
+        self.batches = Batches(images, labels, augmentations(plausible(config.augment, context), config.noise))
         self.still = Batches(images, labels, augmentations((), config.noise))
         order = np.random.default_rng(context.seed).permutation(len(images))
         held = min(max(1, round(len(images) * config.validation)), len(images) - 1)

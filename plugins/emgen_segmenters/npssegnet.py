@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from emgen.errors import ModelError, PreflightError
 from emgen.stages import Context, FloatArray, LabelArray, Stack
 from emgen_segmenters.config import NPsSegNetSegmenterConfig
+
+if TYPE_CHECKING:
+    from emgen.model import Model
+
+_EXPORTED = "model.onnx"
 
 
 class NPsSegNetSegmenter:
@@ -17,11 +26,19 @@ class NPsSegNetSegmenter:
     """
 
     def __init__(self, config: NPsSegNetSegmenterConfig, context: Context) -> None:
+        self.config, self.context = config, context
+        self.factors = config.factors
+
+    @cached_property
+    def model(self) -> Model:
+        """Loaded when first used: one that an exported model brings takes its place before (``load``)."""
         from emgen.model import load_model
 
-        self.model = load_model(config.model, device=context.device)
-        self.factors = config.factors
-        self.invert = config.polarity_flip and self.model.polarity != context.polarity
+        return load_model(self.config.model, device=self.context.device)
+
+    @property
+    def invert(self) -> bool:
+        return self.config.polarity_flip and self.model.polarity != self.context.polarity
 
     def segment(self, image_NHW: Stack) -> LabelArray:
         """(N, H, W) float32 in [0, 1] -> (N, H, W) int32 instances."""
@@ -29,6 +46,18 @@ class NPsSegNetSegmenter:
         for index in range(len(image_NHW)):
             labels[index] = self.model.segment(self._seen(np.asarray(image_NHW[index])), self.factors).label_HW
         return labels
+
+    def export_onnx(self, folder: Path) -> None:
+        """Writes the model as an ONNX file, which needs no torch."""
+        from emgen.exporting.to_onnx import write_onnx
+
+        write_onnx(self.model, folder / _EXPORTED)
+
+    def load(self, folder: Path) -> None:
+        """Takes the exported model of that folder in place of the one that the settings name."""
+        from emgen.model import load_model
+
+        self.model = load_model(folder / _EXPORTED, device=self.context.device)
 
     def _seen(self, image_HW: FloatArray) -> FloatArray:
         return np.asarray(1.0 - image_HW if self.invert else image_HW, np.float32)
@@ -45,7 +74,7 @@ def check(config: NPsSegNetSegmenterConfig, device: str) -> None:
         raise PreflightError(
             f"rough_segmenter npssegnet: model: {error} Without a model, `rough_segmenter: threshold` needs none."
         ) from error
-    if not any(folder.glob("*.safetensors")):
+    if folder.is_dir() and not any(folder.glob("*.safetensors")):
         raise PreflightError(
             f"rough_segmenter npssegnet: model: {folder} holds no weights (*.safetensors). Copy the whole model "
             "folder, or use `rough_segmenter: threshold`, which needs none."

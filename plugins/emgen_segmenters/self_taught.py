@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,11 +29,13 @@ from emgen.particles.paint import paint_out
 from emgen.particles.profile import EdgeProfile, corrected, edge_profile
 from emgen.stages import Context, FloatArray, LabelArray, Stack
 from emgen_npssegnet.config import NPsSegNetConfig
-from emgen_npssegnet.task import NPsSegNet
 from emgen_segmenters.blobs import find_objects
 from emgen_segmenters.config import SelfTaughtConfig, ThresholdConfig
 from emgen_segmenters.lessons import lessons, without
 from emgen_segmenters.outlines import outline
+
+if TYPE_CHECKING:
+    from emgen_npssegnet.task import NPsSegNet
 
 WORKING_DIAMETER = 14.0
 _MOST = 48
@@ -49,6 +51,7 @@ _FALSE = 0.1
 """Share of false ones among the spots that count as obvious."""
 Lessons = tuple[FloatArray, LabelArray]
 _STATE, _DONE = "self_taught.json", "done"
+_EXPORTED = "network.onnx"
 _AUGMENT = ("flip", "rotate90", "gauss-noise", "contrast")
 
 
@@ -58,7 +61,7 @@ class SelfTaught:
     def __init__(self, config: SelfTaughtConfig, context: Context) -> None:
         self.config, self.context = config, context
         self._bright = replace(context, polarity="bright")  # images are inverted where particles are dark
-        self._nets: dict[str, NPsSegNet] = {}
+        self._nets: dict[str, Any] = {}  # `NPsSegNet`, or the same as `OnnxTask` in an exported model
         self._typical = WORKING_DIAMETER  # px of a micrograph as it is: where one shows too few particles to tell
 
     def fit(self, micrographs: Sequence[FloatArray], context: Context) -> None:
@@ -89,9 +92,19 @@ class SelfTaught:
         return labels
 
     def save(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         for name, net in self._nets.items():
             net.save(folder / name)
+        self._save_state(folder)
+
+    def export_onnx(self, folder: Path) -> None:
+        """Writes what ``load`` takes, with the networks as ONNX files, which need no torch."""
+        for name, net in self._nets.items():
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            net.export_onnx(folder / name / _EXPORTED)
+        self._save_state(folder)
+
+    def _save_state(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / _STATE).write_text(json.dumps({"nets": sorted(self._nets), "typical": self._typical}))
 
     def load(self, folder: Path) -> None:
@@ -195,6 +208,8 @@ class School:
             log=lambda step, values: self.context.log(before + step, values),
             start_from=self._done[-1] if self._done else self._first(),
         )
+        from emgen_npssegnet.task import NPsSegNet
+
         image_NHW, label_NHW = make(context)
         net = NPsSegNet(_training(c, further=context.start_from is not None), context)
         net.fit(image_NHW, label_NHW, context)
@@ -255,7 +270,14 @@ def _training(config: SelfTaughtConfig, *, further: bool = False) -> NPsSegNetCo
     )
 
 
-def _network(config: SelfTaughtConfig, context: Context, folder: Path) -> NPsSegNet:
+def _network(config: SelfTaughtConfig, context: Context, folder: Path) -> Any:
+    """What a training or an export left in a folder."""
+    if (folder / _EXPORTED).is_file():
+        from emgen.exporting.onnx_task import OnnxTask
+
+        return OnnxTask(folder / _EXPORTED)
+    from emgen_npssegnet.task import NPsSegNet
+
     net = NPsSegNet(_training(config), context)
     net.load(folder)
     return net

@@ -6,10 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
+from unittest import SkipTest
 
 import numpy as np
 
 from emgen.errors import Interrupted
+from emgen.exporting.compare import TOLERANCE, greatest_difference
+from emgen.exporting.onnx_task import OnnxTask
+from emgen.exporting.places import installed
 from emgen.registration import Kind
 from emgen.stages import Context, FloatArray, LabelArray
 from emgen.testing.conformance import inputs
@@ -219,6 +223,16 @@ class DownstreamTaskConformance(TrainedConformance):
         again, once_more = self.fit_stage(context), self.fit_stage(context)
         require_unit_range(self.output(again), (2, *self.shape_HW), "the output after a training from an earlier state")
         require_equal(self.output(again), self.output(once_more), "two trainings from the same earlier state")
+
+    def test_exported_as_onnx_it_predicts_the_same(self, tmp_path: Path) -> None:
+        stage = self.fitted().stage
+        if not hasattr(stage, "export_onnx"):
+            return  # `emgen export` then refuses its models
+        if not (installed("onnx") and installed("onnxruntime")):
+            raise SkipTest("onnx and onnxruntime are not installed: pip install 'emgen[onnx]'")
+        stage.export_onnx(tmp_path / "stage.onnx")
+        found = greatest_difference(stage, OnnxTask(tmp_path / "stage.onnx", "cpu"), "bright")
+        require(found <= TOLERANCE, f"as ONNX its probabilities differ by up to {found:.2g}; {TOLERANCE:g} is allowed")
 
     def test_instances_it_finds_itself_are_labels(self) -> None:
         stage = self.fitted().stage

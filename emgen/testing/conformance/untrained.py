@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, ClassVar
+from unittest import SkipTest
 
 import numpy as np
 
+from emgen.exporting.places import installed
 from emgen.registration import Kind
 from emgen.stages import Context, LabelArray
 from emgen.testing.conformance import inputs
@@ -39,6 +41,19 @@ class RoughSegmenterConformance(StageConformance):
         loaded = self.make(Context(seed=3))
         loaded.load(tmp_path / "state")
         require_equal(loaded.segment(image_NHW), taught.segment(image_NHW), "segment after save and load")
+
+    def test_exported_as_onnx_it_finds_the_same_instances(self, tmp_path: Path) -> None:
+        taught = self.taught()
+        if not hasattr(taught, "export_onnx"):
+            return  # an exported model then brings its settings and what it saved
+        if not (installed("onnx") and installed("onnxruntime")):
+            raise SkipTest("onnx and onnxruntime are not installed: pip install 'emgen[onnx]'")
+        taught.export_onnx(tmp_path)
+        loaded = self.make(Context(seed=3))
+        loaded.load(tmp_path)
+        image_NHW = inputs.images(inputs.labels(2, self.shape_HW))
+        differing = float(np.mean((taught.segment(image_NHW) > 0) != (loaded.segment(image_NHW) > 0)))
+        require(differing < 0.001, f"as ONNX it gives {differing:.2%} of all pixels another mask")
 
     def test_it_returns_instances_of_the_images_shape(self) -> None:
         image_NHW = inputs.images(inputs.labels(3, self.shape_HW))

@@ -1,0 +1,33 @@
+"""``emgen export``: a model, or what a run made, as others take it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from emgen.exporting import FORMATS
+
+
+@click.command("export")
+@click.argument("model")
+@click.option(
+    "--format",
+    "format_",
+    required=True,
+    type=click.Choice(list(FORMATS)),
+    help="onnx: one file for ONNX Runtime and `emgen segment`. bioimageio: a package for bioimage.io and its programs.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Write here; by default in this folder, under the model's name."
+)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+def command(model: str, format_: str, out: Path | None, device: str) -> None:
+    """Write MODEL (a run's model/ folder, or `pretrained`) in a format that other programs take.
+
+    A network is checked as it is written: its probabilities must be those of the model to 1e-4. An ONNX file stands in
+    the model's place in `emgen segment`, where torch is then not needed.
+    """
+    from emgen.api import export
+
+    click.echo(export(model, format_, out, device=device, tell=click.echo))

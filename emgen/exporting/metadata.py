@@ -1,0 +1,84 @@
+"""What an exported ONNX file says of itself, as ``metadata_props``: texts by name.
+
+``emgen.format``: the layout described here. ``emgen.model``: ``model.json`` of the model as JSON, and ``exported``, by
+what the file was written. ``emgen.input``, ``emgen.output``: what goes in and what comes out, in words.
+``emgen.finder/PATH``: in base64 the files of the rough segmenter that finds a micrograph's scale, if it has any.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from emgen.errors import ModelError
+
+LAYOUT = 1
+_FORMAT, _MODEL = "emgen.format", "emgen.model"
+_FINDER = "emgen.finder/"
+_NEEDED = ("task", "modality", "polarity", "working_diameter")
+
+
+def texts(info: Mapping[str, Any], finder: Path | None) -> dict[str, str]:
+    """The metadata of a model. ``finder``: the folder of its rough segmenter."""
+    out = {
+        _FORMAT: str(LAYOUT),
+        _MODEL: json.dumps(info, sort_keys=True),
+        "emgen.input": f"(N, 1, H, W) float32 in [0, 1]: micrographs normalised as of modality {info['modality']}, "
+        f"resized until particles are about {info['working_diameter']:g} px across; any N, H, W",
+        "emgen.output": "(N, 1, H, W) float32 in [0, 1]: probability of particle",
+    }
+    if finder is None:
+        return out
+    files = sorted(path for path in finder.rglob("*") if path.is_file())
+    return out | {_FINDER + path.relative_to(finder).as_posix(): _encoded(path) for path in files}
+
+
+def info_of(metadata: Mapping[str, str], path: Path) -> dict[str, Any]:
+    """What ``model.json`` said. Raises ``ModelError`` where there is none, or one of another layout or format."""
+    from emgen.model import FORMAT
+
+    if _FORMAT not in metadata:
+        raise ModelError(
+            f"{path}: an ONNX file, but it does not say how emgen is to use it (no {_FORMAT} in its metadata). Give a "
+            "file that `emgen export MODEL --format onnx` wrote."
+        )
+    if metadata[_FORMAT] != str(LAYOUT):
+        raise ModelError(
+            f"{path}: exported in format {metadata[_FORMAT]}; this emgen reads format {LAYOUT}. Update it."
+        )
+    try:
+        info: dict[str, Any] = json.loads(metadata.get(_MODEL, ""))
+        missing = [name for name in _NEEDED if name not in info]
+    except (ValueError, TypeError) as error:
+        raise ModelError(f"{path}: its metadata {_MODEL} are not readable ({error}). Export it again.") from error
+    if missing:
+        raise ModelError(f"{path}: its metadata {_MODEL} lack {', '.join(missing)}. Export it again.")
+    if info.get("format") != FORMAT:
+        raise ModelError(f"{path}: holds a model of format {info.get('format')!r}; this emgen reads format {FORMAT}")
+    return info
+
+
+def unpack_finder(metadata: Mapping[str, str], folder: Path, source: Path) -> None:
+    """Writes the rough segmenter's files where ``emgen.model.scale_finder`` looks for them. Raises ``ModelError``."""
+    from emgen.model import FINDER
+
+    for name in metadata:
+        if not name.startswith(_FINDER):
+            continue
+        inside = PurePosixPath(name.removeprefix(_FINDER))
+        if inside.is_absolute() or ".." in inside.parts or "\\" in str(inside) or ":" in str(inside):
+            raise ModelError(f"{source}: its metadata name a file outside the model, {str(inside)!r}; do not use it.")
+        path = folder / FINDER / inside
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.write_bytes(base64.b64decode(metadata[name], validate=True))
+        except binascii.Error as error:
+            raise ModelError(f"{source}: its metadata {name} are not base64 ({error}). Export it again.") from error
+
+
+def _encoded(path: Path) -> str:
+    return base64.b64encode(path.read_bytes()).decode("ascii")

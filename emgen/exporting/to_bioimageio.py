@@ -1,0 +1,102 @@
+"""A model as a bioimage.io package: a zip that describes itself, with weights as ONNX and a sample in and out.
+
+Written and checked by ``bioimageio.spec``, run by ``bioimageio.core`` (https://bioimage.io).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emgen.errors import ModelError
+from emgen.exporting.onnx_task import OnnxTask
+from emgen.exporting.places import model_name, need, partial, place
+
+if TYPE_CHECKING:
+    from emgen.host import Host
+
+SUFFIX = ".bioimageio.zip"
+
+
+def export_bioimageio(
+    source: str | Path, out: Path | None, *, host: Host, device: str, tell: Callable[[str], None]
+) -> Path:
+    """Writes a package and runs bioimageio.core's own test on it, on the CPU; one that fails is not kept.
+
+    Raises ``ModelError`` for a model that cannot be exported or whose package fails, ``OutputError``,
+    ``PreflightError``.
+    """
+    from emgen.model import PRETRAINED
+
+    need("bioimageio", "onnx", "onnxruntime", "bioimageio.core")
+    path = place(source, out, SUFFIX)
+    ours = str(source) == PRETRAINED
+    with tempfile.TemporaryDirectory() as name, _quiet():
+        folder = Path(name)
+        _write_weights(source, folder / "model.onnx", host, tell)
+        package = _write_package(folder, model_name(source), "MIT" if ours else None, host)
+        tell(f"bioimageio.core's own test: {check_package(package)}")
+        with partial(path) as draft:
+            shutil.copyfile(package, draft)
+    if not ours:
+        tell("Before you publish it: name yourself in its bioimageio.yaml (authors) and the licence (license).")
+    tell(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+    return path
+
+
+def check_package(package: Path) -> str:
+    """The verdict of ``bioimageio.core`` on a package: read, validated, and run on its sample.
+
+    Raises ``ModelError`` with what failed.
+    """
+    from bioimageio.core import test_description
+
+    summary = test_description(package, weight_format="onnx", devices=["cpu"])
+    if summary.status == "passed":
+        steps = sum(detail.status == "passed" for detail in summary.details)
+        return f"passed ({steps} checks, {sum(len(detail.warnings) for detail in summary.details)} warnings)"
+    faults = [error.msg for detail in summary.details for error in detail.errors]
+    raise ModelError(f"bioimageio.core does not accept the package ({summary.status}): {'; '.join(faults)}")
+
+
+def _write_weights(source: str | Path, path: Path, host: Host, tell: Callable[[str], None]) -> None:
+    """The model as an ONNX file; one that is a file already is copied."""
+    from emgen.exporting.to_onnx import write_onnx
+    from emgen.model import load_model
+
+    model = load_model(source, host=host, device="cpu")
+    if isinstance(model.task, OnnxTask):
+        model.task.export_onnx(path)
+        return
+    difference = write_onnx(model, path, host)
+    tell(f"Greatest difference of the ONNX weights from the model's own probabilities: {difference:.1e}")
+
+
+def _write_package(folder: Path, name: str, licence: str | None, host: Host) -> Path:
+    """``folder`` holds the weights, and gets the other files of the package."""
+    from bioimageio.spec import save_bioimageio_package
+
+    from emgen.exporting.bioimageio_description import describe
+
+    described: Any = describe(folder, name, licence, host)
+    return Path(save_bioimageio_package(described, output_path=folder / "package.zip", local_files_only=True))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps what bioimageio says while it works off the screen; its verdict is told."""
+    from loguru import logger
+
+    before = os.environ.get("TQDM_DISABLE")
+    os.environ["TQDM_DISABLE"] = "1"
+    logger.disable("bioimageio")
+    try:
+        yield
+    finally:
+        logger.enable("bioimageio")
+        os.environ.pop("TQDM_DISABLE") if before is None else os.environ.update(TQDM_DISABLE=before)
