@@ -232,13 +232,12 @@ HV=5000
 PixelWidth=3.2e-10
 PixelHeight=3.2e-10
 [Image]
+ResolutionX={width}
 ResolutionY={rows}
-[PrivateFei]
-DatabarHeight=44
 """
 
 
 def write_fei(path: Path, image: np.ndarray, rows: int) -> None:
     """A TIFF whose metadata say how many rows are micrograph."""
-    text = FEI.format(rows=rows).encode() + b"\0"
+    text = FEI.format(rows=rows, width=image.shape[1]).encode() + b"\0"
     tifffile.imwrite(path, image, extratags=[(34682, "s", len(text), text, True)])

@@ -14,22 +14,23 @@ Times = Callable[[int], Mapping[str, Any]]
 def facts_of(file: Any) -> dict[str, Any]:
     """``Micrograph.metadata`` of all pages, from FEI or Zeiss metadata; empty where there are none."""
     if file.is_fei:
-        return _fei(file.fei_metadata or {})
+        return _fei(file.fei_metadata or {}, int(file.pages[0].imagewidth))
     return _zeiss(file.sem_metadata or {}) if file.is_sem else {}
 
 
-def _fei(blocks: Mapping[str, Any]) -> dict[str, Any]:
+def _fei(blocks: Mapping[str, Any], width: int) -> dict[str, Any]:
     def value(section: str, key: str) -> Any:
         block = blocks.get(section)
         return block.get(key) if isinstance(block, dict) else None
 
-    volts, rows = value("Beam", "HV"), value("Image", "ResolutionY") or value("Scan", "ResolutionY")
+    volts, rows = value("Beam", "HV"), value("Image", "ResolutionY")
+    scanned = isinstance(rows, int) and value("Image", "ResolutionX") == width  # not resized since; below: a data bar
     found = {
         "microscope": value("System", "SystemType"),
         "detector": value("Detectors", "Name"),
         "acquired": " ".join(str(value("User", key)) for key in ("Date", "Time") if value("User", key)),
         "voltage_kv": float(volts) / 1000 if isinstance(volts, int | float) and volts else None,
-        "image_rows": int(rows) if isinstance(rows, int | float) and value("PrivateFei", "DatabarHeight") else None,
+        "image_rows": rows if scanned else None,
     }
     return {name: what for name, what in found.items() if what not in (None, "")}
 
