@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -159,6 +160,38 @@ def test_a_reader_that_reads_anything_is_found() -> None:
 
     failed = {result.name for result in run_checks(Wrong) if result.outcome == "failed"}
     assert failed == {"test_a_file_of_something_else_is_refused", "test_a_truncated_file_is_refused"}
+
+
+def test_a_reader_that_reads_a_whole_series_to_give_one_frame_is_found() -> None:
+    class Greedy(NpyReader):
+        def open(self, path: Any) -> Any:
+            return [replace(m, image_HW=np.array(m.image_HW)) for m in super().open(path)]
+
+    class Wrong(ReaderConformance):
+        (plugin,) = fakes.emgen_readers()
+
+        def open(self, path: Any) -> Any:
+            return Greedy().open(path)
+
+    failed = {result.name: result.text for result in run_checks(Wrong) if result.outcome == "failed"}
+    assert set(failed) == {"test_a_series_is_read_frame_by_frame"}
+    assert "read frames when they are asked for" in failed["test_a_series_is_read_frame_by_frame"]
+
+
+def test_a_reader_that_changes_the_depth_is_found() -> None:
+    class Bytes(NpyReader):
+        def open(self, path: Any) -> Any:
+            return [replace(m, image_HW=np.array(m.image_HW).astype(np.float64)) for m in super().open(path)]
+
+    class Wrong(ReaderConformance):
+        (plugin,) = fakes.emgen_readers()
+        count = 1
+
+        def open(self, path: Any) -> Any:
+            return Bytes().open(path)
+
+    failed = {result.name: result.text for result in run_checks(Wrong) if result.outcome == "failed"}
+    assert "uint8 was written, float64 was read" in failed["test_the_depth_of_the_file_is_kept"]
 
 
 def test_loose_settings_and_a_wrong_preset_are_found() -> None:
