@@ -45,6 +45,7 @@ def card(virtual: VirtualImages, rows: Rows, licence: str) -> str:
         micrographs=_micrographs(virtual),
         simulated=any(stage["simulated_weights"] for stage in made),
         stages=made,
+        drawn=[step.label for step in virtual.steps.values()],
         gates=_gates(virtual),
         scores=_scores(virtual),
         run=virtual.run.manifest,

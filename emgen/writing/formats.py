@@ -43,11 +43,18 @@ def open_writers(formats: Iterable[str], folder: Path) -> Writers:
     return Writers(FORMATS[name](folder) for name in known_formats(formats))
 
 
-def write_formats(formats: Sequence[str], folder: Path, micrographs: Iterable[Labelled]) -> list[Path]:
+def write_formats(formats: Sequence[str], folder: Path | str, micrographs: Iterable[Labelled]) -> list[Path]:
     """Write labelled micrographs, one at a time, in the formats named; returns the files and folders written.
 
-    Raises ``OutputError``: an unknown format, a name that is none for a file, a folder that cannot be written.
+    The folder is made where it is missing. Raises ``OutputError``: an unknown format, a name that is none for a file, a
+    folder that cannot be written.
     """
-    with open_writers(formats, folder) as writers:
+    folder = Path(folder)
+    writers = open_writers(formats, folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written ({error}). Choose another folder.") from error
+    with writers:
         written = [path for labelled in micrographs for path in writers.add(labelled)]
     return written + writers.finished

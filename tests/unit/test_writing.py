@@ -301,6 +301,8 @@ def test_a_folder_that_cannot_be_written_is_named(format: str, one: Labelled, tm
     (tmp_path / "out").touch()
     with pytest.raises(OutputError, match="cannot be written"):
         write_formats([format], tmp_path / "out", [one])
+    with pytest.raises(OutputError, match="cannot be written"), open_writers([format], tmp_path / "out") as writers:
+        writers.add(one)
 
 
 def test_a_format_that_cannot_be_finished_keeps_none_of_the_others_from_it(
