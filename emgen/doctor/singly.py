@@ -176,8 +176,8 @@ def _bands(looks: Sequence[Look]) -> Iterator[Finding]:
             unit=f"pixels high or wide, at the {_edges(looks, text)}",
             limit="a flat band with a straight boundary, 1 % of the side or more",
             sureness="high",
-            way_out="Crop it off: a network would learn it, and its letters look like particles. A bar at the bottom with a "
-            "line of text is cropped when emgen reads the file (emgen info tells).",
+            way_out="Crop it off: a network would learn it, and its letters look like particles. A bar at the bottom "
+            "with text on it is cropped when emgen reads the file (emgen info tells).",
             values={look.name: [vars_of(band) for band in look.bands if band.text == text] for look in found},
         )
 

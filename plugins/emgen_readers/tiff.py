@@ -17,6 +17,8 @@ from emgen_readers.pixel_size import pixel_size_of
 from emgen_readers.tiff_facts import facts_of, times_of
 
 Read = Callable[[int], NDArray[Any]]
+WHITE_IS_ZERO = "the file shows 0 as white; values are taken as they are stored"
+"""Inverting would be right for a micrograph, and wrong for a mask that ImageJ wrote with an inverting table."""
 
 
 class TiffReader:
@@ -41,6 +43,8 @@ class TiffReader:
                 return reads[number](index - int(ends[number]) + counts[number])
 
             size, facts = pixel_size_of(file, path), facts_of(file)
+            if any(one.keyframe.photometric == tifffile.PHOTOMETRIC.MINISWHITE for one in series):
+                facts["notes"] = (WHITE_IS_ZERO,)
             times = times_of(file, series[0].axes) if len(series) == 1 else (lambda index: {})
             return Frames(path, sum(counts), read, size=size, facts=facts, facts_of=times)
 

@@ -223,6 +223,14 @@ def test_a_zeiss_tiff_has_its_pixel_size_voltage_and_detector(tmp_path: Path, ho
     assert (told.metadata["voltage_kv"], told.metadata["detector"]) == (3, "InLens")
 
 
+def test_values_shown_inverted_are_taken_as_stored_and_told(tmp_path: Path, host: Host) -> None:
+    image = noise(*SHAPE, dtype="u1")
+    tifffile.imwrite(tmp_path / "a.tif", image, photometric="miniswhite")
+    told = first(tmp_path / "a.tif", host)
+    assert np.array_equal(told.image_HW, image)
+    assert "0 as white" in told.metadata["notes"][0]
+
+
 def test_an_imagej_movie_and_an_ome_series_have_the_time_of_each_frame(tmp_path: Path, host: Host) -> None:
     frames = noise(3, *SHAPE)
     tifffile.imwrite(tmp_path / "a.tif", frames, imagej=True, metadata={"axes": "TYX", "finterval": 0.5, "unit": "nm"})
