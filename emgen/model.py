@@ -117,7 +117,7 @@ def save_model(
     finds the scale itself, which only one that was trained at many scales can. ``finder``: a folder with what that
     rough segmenter has learnt from the stack, if it has; it is copied.
 
-    ``reader``: what read the micrographs, and its settings, where the spec named one; the model's next ones are read so.
+    ``reader``: what read the micrographs, and its settings, where the spec named one; the next ones are read by it too.
 
     ``provenance`` is recorded as it is; its ``simulated`` says whether simulated images had a part in the weights.
     """

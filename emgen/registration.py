@@ -23,6 +23,10 @@ Kind = Literal[
 """A kind of plugin; for stages also the name of the slot in a spec."""
 
 
+AUGMENTATIONS = ("flip", "rotate90", "shift-scale-rotate", "gauss-noise")
+"""Changes of a training image that a modality may rule out: some kinds of image have an up, or a direction of scan."""
+
+
 class StageConfig(BaseModel):
     """Base of every plugin's settings. Defaults are the paper's values where the paper gives one.
 
@@ -105,7 +109,9 @@ class ReaderPlugin:
     Attributes
     ----------
     suffixes: lower case with the dot, e.g. ``(".tif", ".tiff")``. A folder named so counts as one input.
-    create: ``"package.module:Class"``, called with no argument; implements ``emgen.stages.Reader``.
+    create: ``"package.module:Class"``, called with no argument, or with the settings if it has any; implements
+        ``emgen.stages.Reader``.
+    config: its settings, a ``StageConfig`` with a default for each; given in ``data.reader`` of a spec.
     signatures: how its files begin, so that a file with a wrong suffix can be told what it is.
     suggests: suffix -> distribution whose reader opens such files; said where no installed reader does.
     """
@@ -114,6 +120,7 @@ class ReaderPlugin:
     suffixes: tuple[str, ...]
     create: str
     summary: str
+    config: type[StageConfig] | None = None
     signatures: tuple[Signature, ...] = ()
     suggests: Mapping[str, str] = field(default_factory=dict)
 
@@ -126,15 +133,15 @@ class ModalityPlugin:
     ----------
     polarity: particles are bright or dark on their surroundings.
     normalise: ``"package.module:function"``: any-dtype (H, W) -> float32 (H, W) in [0, 1], robust to hot pixels.
-    augmentations: names of the geometric changes that leave such an image plausible, of
-        ``flip``, ``rotate90``, ``shift-scale-rotate``, ``gauss-noise``.
+    augmentations: the changes that leave such an image plausible, of ``flip``, ``rotate90``, ``shift-scale-rotate``,
+        ``gauss-noise``. A stage hears of them (``Context.augmentations``) and makes no others of these.
     defaults: a spec fragment for the other slots.
     """
 
     name: str
     polarity: Polarity
     normalise: str
-    augmentations: tuple[str, ...] = ("flip", "rotate90", "shift-scale-rotate", "gauss-noise")
+    augmentations: tuple[str, ...] = AUGMENTATIONS
     defaults: Mapping[str, Any] = field(default_factory=dict)
     summary: str = ""
 

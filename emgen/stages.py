@@ -68,8 +68,8 @@ class Context:
     device: ``cpu`` or ``cuda``, as ``torch.device`` takes it.
     precision: of the arithmetic in training; ``float32`` on a CPU.
     polarity: particles are ``bright`` or ``dark`` on their surroundings, as the modality says.
-    augmentations: the changes that leave such an image plausible, as the modality says (``ModalityPlugin``); a stage makes
-        no others of that list, whatever its settings name. ``None``: nothing is known, all of them do.
+    augmentations: the changes of ``emgen.registration.AUGMENTATIONS`` that leave such an image plausible, as the
+        modality says; a training makes no other of these, whatever its settings name. ``None``: all of them do.
     scratch: a folder for checkpoints. It outlives an interruption: a stage that finds its own checkpoint there resumes.
         ``None``: keep nothing.
     total_steps: call ``plan(total)`` once the number of steps is known, for the ETA.

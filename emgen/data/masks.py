@@ -29,7 +29,7 @@ def read_labels(path: Path, host: Host) -> LabelArray:
 
 def _read(path: Path, host: Host) -> NDArray[Any]:
     """A mask may be constant, which a micrograph may not: so no check of the image but its shape."""
-    frames = open_file(path, host)
+    frames = open_file(path, host.whole)
     if len(frames) != 1:
         raise BadImageError(f"{path} holds {len(frames)} images; a mask file holds one.")
     try:

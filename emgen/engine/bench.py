@@ -18,7 +18,7 @@ from emgen.engine.record import RunRecord
 from emgen.engine.seeds import step_seed
 from emgen.engine.stop import Stop
 from emgen.errors import Interrupted
-from emgen.registration import Kind, StageConfig, StagePlugin
+from emgen.registration import AUGMENTATIONS, Kind, StageConfig, StagePlugin
 from emgen.spec.check import uses_simulated_weights
 from emgen.stages import Context, Polarity, Precision
 
@@ -103,6 +103,12 @@ class Bench:
     def folder(self) -> Path:
         return self.record.folder
 
+    @property
+    def augmentations(self) -> tuple[str, ...]:
+        """Those that the modality allows."""
+        modality: Any = self.host.find("modality", self.spec.modality).plugin
+        return tuple(modality.augmentations)
+
     def chosen(self, slot: Kind) -> Chosen:
         """What the spec puts into a slot."""
         return self.of_slot_value(slot, self.spec.stages()[slot])
@@ -142,10 +148,15 @@ class Bench:
             "maker": chosen.maker,
             "config": chosen.key_settings,
             "full_config": chosen.config.model_dump(mode="json"),
-            "settings": {"precision": self.precision, "polarity": self.polarity},
+            "settings": {"precision": self.precision, "polarity": self.polarity, **self._ruled_out()},
             "who": chosen.registered,
             "simulated": chosen.simulated,
         }
+
+    def _ruled_out(self) -> dict[str, Any]:
+        """Changes that the modality rules out, for the key; most rule out none."""
+        out = sorted(set(AUGMENTATIONS) - set(self.augmentations))
+        return {"ruled_out": out} if out else {}
 
     def perform(self, step: Step) -> Artifact:
         """The step's artifact, from the store if it stands there, else made. Raises what ``translate`` makes."""
@@ -211,6 +222,7 @@ class Bench:
             device=self.device,
             precision=self.precision,
             polarity=self.polarity,
+            augmentations=self.augmentations,
             scratch=draft.scratch,
             plan=lambda total: self.progress.plan(label, total),
             log=log,

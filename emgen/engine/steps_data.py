@@ -18,6 +18,7 @@ from emgen.engine.handles import Micrographs, RoughLabels
 from emgen.engine.pieces import check_stop, checked, count_particles
 from emgen.engine.recipe import core_maker, plugin_maker
 from emgen.registration import ReaderPlugin
+from emgen.spec.slots import settings_for_key
 from emgen.stages import Context, FloatArray
 
 LESSONS = "rough_segmenter_lessons"
@@ -48,7 +49,11 @@ def read(bench: Bench) -> Micrographs:
             kind="micrographs",
             slot="micrographs",
             maker=plugin_maker(spec.modality, bench.host.find("modality", spec.modality)),
-            settings={"pixel_size_nm": spec.data.pixel_size_nm, "code": _reading_code(bench, paths)},
+            settings={
+                "pixel_size_nm": spec.data.pixel_size_nm,
+                "code": _reading_code(bench, paths),
+                **({"reader": settings_for_key(spec.data.reader)} if spec.data.reader else {}),
+            },
             input_keys={"files": [file_sha256(path) for path in paths]},
             produce=produce,
         )

@@ -218,7 +218,7 @@ def _save_model(
     from emgen.model import save_model
 
     facts = _facts(inputs)
-    finder = bench.chosen("rough_segmenter")
+    finder, reader = bench.chosen("rough_segmenter"), bench.spec.data.reader
     scale = {
         "segmenter": finder.plugin.name,
         "config": finder.config.model_dump(mode="json"),
@@ -235,6 +235,7 @@ def _save_model(
         scale=scale if facts.get("factors") else None,
         smallest_diameter=smallest,
         finder=bench.taught.path("model") if bench.taught else None,
+        reader=reader.model_dump(mode="json") if reader else None,
         provenance={
             "key": draft.recipe.key,
             "recipe": draft.recipe.document,

@@ -10,6 +10,7 @@ from emgen.errors import PluginError, listing
 from emgen.host.imports import is_target
 from emgen.host.kinds import KINDS
 from emgen.registration import (
+    AUGMENTATIONS,
     AnyPlugin,
     Kind,
     MetricPlugin,
@@ -22,7 +23,6 @@ from emgen.registration import (
 from emgen.terms import Need, Polarity
 
 KEBAB = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-AUGMENTATIONS = ("flip", "rotate90", "shift-scale-rotate", "gauss-noise")
 
 
 def is_kebab(name: object) -> bool:
@@ -52,11 +52,15 @@ def validate(kind: Kind, plugin: Any) -> AnyPlugin:
     return plugin
 
 
-def _stage(plugin: StagePlugin) -> None:
-    if not (isinstance(plugin.config, type) and issubclass(plugin.config, StageConfig)):
-        raise _refusal(plugin, "config", plugin.config, "a subclass of emgen.registration.StageConfig")
-    if "uses" in plugin.config.model_fields:
+def _config(plugin: StagePlugin | ReaderPlugin, config: object) -> None:
+    if not (isinstance(config, type) and issubclass(config, StageConfig)):
+        raise _refusal(plugin, "config", config, "a subclass of emgen.registration.StageConfig")
+    if "uses" in config.model_fields:
         raise PluginError(f'plugin "{plugin.name}": its config has a field "uses", which a spec needs for the name')
+
+
+def _stage(plugin: StagePlugin) -> None:
+    _config(plugin, plugin.config)
     _target(plugin, "create", plugin.create)
     if plugin.preflight is not None:
         _target(plugin, "preflight", plugin.preflight)
@@ -83,6 +87,8 @@ def _metric(plugin: MetricPlugin) -> None:
 
 def _reader(plugin: ReaderPlugin) -> None:
     _target(plugin, "create", plugin.create)
+    if plugin.config is not None:
+        _config(plugin, plugin.config)
     good = isinstance(plugin.suffixes, tuple) and all(re.fullmatch(r"\.[^A-Z\s]+", str(s)) for s in plugin.suffixes)
     if not plugin.suffixes or not good:
         raise _refusal(plugin, "suffixes", plugin.suffixes, 'a tuple of lower-case suffixes like (".tif", ".tiff")')

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from emgen.errors import NoImagesError
 from emgen.spec.model import Spec
 from emgen.spec.obstacles import Obstacle, attempt
+from emgen.spec.slots import reading_host
 
 if TYPE_CHECKING:
     from emgen.data.stack import MicrographInfo
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 def check_images(spec: Spec, host: Host, found: list[Obstacle]) -> tuple[MicrographInfo, ...]:
     """Read every micrograph once; empty, with the obstacles added to ``found``, unless all of them are usable."""
     before = len(found)
+    host = reading_host(spec.data.reader, host)
     paths = _paths(spec, host, found)
     modality = host.find("modality", spec.modality)
     if not (attempt("modality", found, modality.label, modality.load) and paths):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from emgen.spec.model import Spec
 from emgen.spec.obstacles import Obstacle, attempt
+from emgen.spec.slots import reading_host
 
 if TYPE_CHECKING:
     from emgen.host import Host
@@ -18,6 +19,7 @@ def check_labelled(spec: Spec, host: Host, found: list[Obstacle]) -> None:
 
     if spec.labelled is None:
         return
+    host = reading_host(spec.data.reader, host)
     pairs: list[Pair] = []
 
     def find() -> None:

@@ -42,6 +42,9 @@ class DataSpec(Part):
     """How micrographs become training crops."""
 
     pixel_size_nm: float | None = Field(None, gt=0, description="side of a pixel in nm; null takes what the files say")
+    reader: Slot | None = Field(
+        None, description="what reads the micrographs, with its settings; null: by suffix, emgen's own readers first"
+    )
     crop: int = Field(
         128,
         ge=32,
@@ -271,6 +274,9 @@ def build_spec_model(host: Host) -> type[Spec]:
     checkpoints: Any = create_model(
         "CheckpointSpec", __base__=CheckpointSpec, __doc__=CheckpointSpec.__doc__, by=(metrics, by)
     )
+    reader = (Annotated[Slot, SlotOf("reader", host)] | None, DataSpec.model_fields["reader"])
+    data: Any = create_model("DataSpec", __base__=DataSpec, __doc__=DataSpec.__doc__, reader=reader)
+    how: Any = Field(default_factory=data, description=Spec.model_fields["data"].description)
     which: Any = Field(default_factory=checkpoints, description=Spec.model_fields["checkpoints"].description)
     return create_model(
         "Spec",
@@ -280,4 +286,5 @@ def build_spec_model(host: Host) -> type[Spec]:
         **slots,
         metrics=(metrics, described),
         checkpoints=(checkpoints, which),
+        data=(data, how),
     )

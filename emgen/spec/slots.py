@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError, core_schema
 
 from emgen.errors import UnknownPluginError, listing
-from emgen.registration import Kind, StageConfig, StagePlugin
+from emgen.registration import Kind, ReaderPlugin, StageConfig, StagePlugin
 
 if TYPE_CHECKING:
     from emgen.host import Host
@@ -60,24 +60,25 @@ def _anchored(value: Any, base: Path, *, declared: bool) -> Any:
     return value
 
 
-def slot_class(plugin: StagePlugin) -> type[Slot]:
+def slot_class(plugin: StagePlugin | ReaderPlugin) -> type[Slot]:
     """The plugin's settings class with ``uses``. Raises whatever its annotations raise when pydantic reads them."""
     fields: dict[str, Any] = {"uses": (Literal[plugin.name], Field(plugin.name, description="the plugin's name"))}
-    bases: Any = (plugin.config, Slot) if plugin.config is not StageConfig else Slot
+    config = plugin.config or StageConfig  # a reader may have none
+    bases: Any = (config, Slot) if config is not StageConfig else Slot
     return _of_plugin(
-        plugin,
+        config,
         create_model(
-            plugin.config.__name__,
+            config.__name__,
             __base__=bases,
-            __module__=plugin.config.__module__,
+            __module__=config.__module__,
             __doc__=plugin.summary,
             **fields,
         ),
     )
 
 
-def _of_plugin(plugin: StagePlugin, made: type[Slot]) -> type[Slot]:
-    made.__emgen_config__ = plugin.config
+def _of_plugin(config: type[StageConfig], made: type[Slot]) -> type[Slot]:
+    made.__emgen_config__ = config
     made.model_rebuild()  # else a name that pydantic cannot resolve comes up only inside the whole spec, and breaks it
     return made
 
@@ -128,7 +129,7 @@ class SlotOf:
         self.unusable: dict[str, str] = {}
         for name, registered in host.plugins(kind).items():
             try:
-                self.classes[name] = slot_class(cast(StagePlugin, registered.plugin))
+                self.classes[name] = slot_class(cast(StagePlugin | ReaderPlugin, registered.plugin))
             except Exception as error:  # one plugin's settings must not take the others with it
                 self.unusable[name] = f"{type(error).__name__}: {error}"
 
@@ -174,3 +175,8 @@ def unknown(host: Host, kind: Kind, name: str) -> str:
     except UnknownPluginError as error:
         return str(error).removeprefix(f"{kind}: ")
     return ""
+
+
+def reading_host(reader: Slot | None, host: Host) -> Host:
+    """The host that reads micrographs as ``data.reader`` of a spec says."""
+    return host if reader is None else host.reading_by(reader.uses, plugin_config(reader))

@@ -11,7 +11,8 @@ import albumentations as A
 import cv2
 import numpy as np
 
-from emgen.stages import FloatArray, Stack
+from emgen.registration import AUGMENTATIONS
+from emgen.stages import Context, FloatArray, Stack
 
 _HALF = 0.5
 
@@ -38,6 +39,12 @@ def augmentations(names: Sequence[str], noise: tuple[float, float]) -> A.Compose
         "gauss-noise": [A.GaussNoise(std_range=noise, p=_HALF)],
     }
     return A.Compose([step for name in names for step in known[name]])
+
+
+def plausible(names: Sequence[str], context: Context) -> tuple[str, ...]:
+    """Those that the modality does not rule out; it knows of ``emgen.registration.AUGMENTATIONS`` alone."""
+    allowed = AUGMENTATIONS if context.augmentations is None else context.augmentations
+    return tuple(name for name in names if name in allowed or name not in AUGMENTATIONS)
 
 
 class Batches:
