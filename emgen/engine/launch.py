@@ -77,8 +77,7 @@ def run_spec(
     report = lambda folder: reported.append(_report(folder))
     with opened_run(loaded, Path(out), host=host, progress=progress, cache=cache, at_end=report) as run:
         outcome = run_rounds(run)
-        made = outcome.sampler, outcome.morphology, outcome.contrast, outcome.model
-        run.measure_response(outcome.parts, *made)
+        run.measure_response(outcome)
         write_json(run.bench.folder / "metrics.json", outcome.scores)
     folders = {label: step.folder for label, step in run.bench.record.steps.items()}
     artifacts = {label: run.bench.folder / folder for label, folder in folders.items()}

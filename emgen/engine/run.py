@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emgen.artifacts import Artifact, StackRef
 from emgen.data import Window
@@ -28,6 +28,9 @@ from emgen.engine.steps_evidence import Evidence
 from emgen.engine.steps_score import Scores
 from emgen.engine.trials import trial_of_contrast, trial_of_morphology
 from emgen.stages import Stack
+
+if TYPE_CHECKING:
+    from emgen.engine.tandem import Outcome
 
 
 class Run:
@@ -130,11 +133,9 @@ class Run:
         fresh.rename(target)
         return model
 
-    def measure_response(
-        self, parts: Parts, sampler: Artifact, morphology: Artifact, contrast: Artifact, model: Artifact
-    ) -> Artifact | None:
+    def measure_response(self, outcome: Outcome) -> Artifact | None:
         """What the model does to sizes, by virtual micrographs that it was not trained on."""
-        return steps_response.measure_response(self.bench, parts, sampler, morphology, contrast, model)
+        return steps_response.measure_response(self.bench, outcome)
 
     def score(
         self, parts: Parts, morphology: Artifact, contrast: Artifact, first: StackRef, second: StackRef

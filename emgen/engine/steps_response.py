@@ -4,49 +4,59 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from emgen.artifacts import Artifact
 from emgen.engine.bench import Bench, Step
 from emgen.engine.cache import Draft
-from emgen.engine.handles import Generation, Parts
+from emgen.engine.handles import Generation
 from emgen.engine.pieces import check_stop
 from emgen.engine.recipe import core_maker
 from emgen.engine.steps_gate import gate
 from emgen.engine.steps_virtual import generate, sample_masks, translate
 from emgen.errors import NoParticlesError
+from emgen.particles import border_labels
 from emgen.sizes.response import FILE
-from emgen.stages import Context, LabelArray
+from emgen.stages import Context, LabelArray, Stack
 
-IMAGES = 160
-"""About a thousand particles; the uncertainty of what they say goes into every interval that rests on it."""
+if TYPE_CHECKING:
+    from emgen.engine.tandem import Outcome
+
+PARTICLES = 1000
+"""Whole particles that are aimed at; the uncertainty of what they say goes into every interval that rests on it."""
+FEWEST, MOST = 64, 640
+"""Virtual micrographs, however many particles they hold."""
 SLOT = "response"
 
 
-def measure_response(
-    bench: Bench, parts: Parts, sampler: Artifact, morphology: Artifact, contrast: Artifact, model: Artifact
-) -> Artifact | None:
-    """``response.json`` of a model, kept with the run's own; ``None`` where no virtual micrograph passes the gate."""
+def measure_response(bench: Bench, outcome: Outcome) -> Artifact | None:
+    """``response.json`` of a tandem's model, kept in the run's ``model/``; ``None`` where nothing passes the gate."""
     try:
-        virtual = _virtual_micrographs(bench, parts, sampler, morphology, contrast)
+        virtual = _virtual_micrographs(bench, outcome)
     except NoParticlesError as error:
         bench.record.note(f"recall and size bias of the model are not known: {error}")
         return None
-    artifact = _measure(bench, model, virtual)
+    artifact = _measure(bench, outcome.model, virtual)
     shutil.copyfile(artifact.path(FILE), bench.folder / "model" / FILE)
     return artifact
 
 
-def _virtual_micrographs(
-    bench: Bench, parts: Parts, sampler: Artifact, morphology: Artifact, contrast: Artifact
-) -> Generation:
+def _virtual_micrographs(bench: Bench, outcome: Outcome) -> Generation:
     """New masks, and their 2nd generation as far as the gate lets it through."""
-    masks = sample_masks(bench, sampler, n=IMAGES, label="masks of response", slot="response_masks")
-    first = generate(bench, morphology, masks, label="first_generation of response")
-    second = translate(bench, contrast, first, label="second_generation of response")
-    return gate(bench, second, masks, parts, label="gate of response")
+    count = _how_many(outcome.masks.open())
+    masks = sample_masks(bench, outcome.sampler, n=count, label="masks of response", slot="response_masks")
+    first = generate(bench, outcome.morphology, masks, label="first_generation of response")
+    second = translate(bench, outcome.contrast, first, label="second_generation of response")
+    return gate(bench, second, masks, outcome.parts, label="gate of response")
+
+
+def _how_many(label_NHW: Stack) -> int:
+    """Masks that hold about ``PARTICLES`` whole particles, going by those that were trained on."""
+    looked = [np.asarray(label_NHW[index]) for index in range(min(len(label_NHW), FEWEST))]
+    whole = sum(len(np.setdiff1d(np.unique(label_HW), [0, *border_labels(label_HW)])) for label_HW in looked)
+    return int(np.clip(round(PARTICLES * len(looked) / max(whole, 1)), FEWEST, MOST))
 
 
 def _measure(bench: Bench, model: Artifact, virtual: Generation) -> Artifact:
