@@ -188,7 +188,7 @@ def _expanded(patterns: Sequence[str | Path], host: Host, failed: list[dict[str,
     for pattern in map(str, patterns):
         try:
             files = expand_images([pattern], Path(), suffixes_of(host))
-            found |= {path.resolve(): path for path in (files if Path(pattern).is_file() else _one_a_stem(files))}
+            found |= {path.resolve(): path for path in (files if Path(pattern).is_file() else one_a_stem(files))}
         except NoImagesError as error:
             errors[pattern] = str(error)
     if not found:
@@ -197,7 +197,7 @@ def _expanded(patterns: Sequence[str | Path], host: Host, failed: list[dict[str,
     return list(found.values())
 
 
-def _one_a_stem(files: Sequence[Path]) -> list[Path]:
+def one_a_stem(files: Sequence[Path]) -> list[Path]:
     """A folder of ``emgen segment`` holds labels and masks of each micrograph; the labels tell more."""
     stems = {(path.parent, stem_of(path)) for path in files if path.stem.endswith("_labels")}
     return [
