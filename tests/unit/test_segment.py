@@ -52,6 +52,7 @@ def host():
 def command(host: Host, monkeypatch: pytest.MonkeyPatch):
     """Runs ``emgen segment MODEL …``; the model is the stand-in."""
     monkeypatch.setattr(emgen.model, "load_model", lambda ref, **settings: Threshold())
+    monkeypatch.setattr(emgen.model, "read_info", lambda ref: Threshold().info)
     return lambda *words: CliRunner().invoke(main, ["segment", "model", *map(str, words)])
 
 
