@@ -65,7 +65,7 @@ def test_sizes_coverage_and_heaps_are_as_measured(measured: np.ndarray, taught: 
 @pytest.mark.parametrize("true", [0.0, 0.42])
 def test_the_depth_at_which_particles_lie_over_each_other_is_found(measured: np.ndarray, true: float) -> None:
     masks = drawn(fitted(measured, overlap=true), n=8, seed=5)
-    assert fitted(masks).overlap == pytest.approx(true, abs=0.09)
+    assert fitted(masks).overlap == pytest.approx(true, abs=0.13)
 
 
 def test_deeper_heaps_cover_less_with_as_many_particles(measured: np.ndarray) -> None:
