@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from pages import ROOT, Block, blocks
+from pages import ROOT, WALKS, Block, blocks
 
 DOCTESTED = sorted(
     ".".join(file.relative_to(folder).with_suffix("").parts).removesuffix(".__init__")
@@ -45,7 +45,12 @@ def write_shown_files(page: Path, folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("block", [block for block in blocks("python") if block.title is None], ids=str)
+def alone(language: str) -> list[Block]:
+    """The blocks of pages that are not walked."""
+    return [block for block in blocks(language) if block.page not in WALKS]
+
+
+@pytest.mark.parametrize("block", [block for block in alone("python") if block.title is None], ids=str)
 def test_a_python_example_runs_or_says_why_not(block: Block, desk: Path, tmp_path: Path) -> None:
     compile(block.text, str(block), "exec")
     if block.reason is not None:
@@ -62,7 +67,7 @@ def test_a_python_example_runs_or_says_why_not(block: Block, desk: Path, tmp_pat
     assert done.returncode == 0, f"{block}\n{done.stderr}"
 
 
-@pytest.mark.parametrize("block", blocks("yaml"), ids=str)
+@pytest.mark.parametrize("block", alone("yaml"), ids=str)
 def test_a_yaml_spec_on_a_page_validates(block: Block, desk: Path) -> None:
     import yaml
 
