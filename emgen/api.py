@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from emgen.doctor.visit import Diagnosis
     from emgen.engine.launch import RunResult
+    from emgen.engine.progress import Progress
     from emgen.host import Host
     from emgen.measuring import Measured
     from emgen.model import Model
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from emgen.scores.distributions import FolderScores
     from emgen.scores.masks import Evaluation
     from emgen.segmenting import Segmented
+    from emgen.series.following import Drift, Followed
     from emgen.spec import Spec
 
 Images = str | Path | Sequence[str | Path]
@@ -53,13 +55,13 @@ def segment(
     a line of text after each micrograph. Raises ``ModelError``, ``NoImagesError``, ``OutputError``.
     """
     from emgen.host import load_host
-    from emgen.model import Model, load_model, read_info, reading_host
+    from emgen.model import Model, load_model, reading_host
     from emgen.segmenting import segment_files
 
     host = host or load_host()
     load = lambda: model if isinstance(model, Model) else load_model(model, host=host, device=device)
     files = _several(images)
-    reading = reading_host(model.info if isinstance(model, Model) else read_info(model), host)
+    reading = reading_host(model, host)
     return segment_files(load, files, Path(out), reading, pixel_size_nm=pixel_size_nm, write=write, tell=tell)
 
 
@@ -116,6 +118,39 @@ def measure(
     writers = open_writers(write, Path(out))
     where = {"images": _several(images), "settings": settings, "writers": writers, "tell": tell}
     return measure_files(_several(masks), Path(out), host, **where)  # type: ignore[arg-type]
+
+
+def track(
+    labels: Images,
+    out: Path | str,
+    *,
+    images: Images = (),
+    pixel_size_nm: float | None = None,
+    frame_time_s: float | None = None,
+    search_range_px: float | None = None,
+    memory: int | None = None,
+    drift: Drift = "auto",
+    host: Host | None = None,
+    progress: Progress | None = None,
+) -> Followed:
+    """Particles of an in-situ series linked from frame to frame, as ``emgen track``: tables and figures in ``out``.
+
+    ``labels``: label images of the frames, one file of all, or the folder that ``segment`` wrote. ``images``: their
+    micrographs. What is None is chosen from the data and said in ``result.summary``. Raises ``NoImagesError``,
+    ``BadImageError``, ``NoParticlesError``, ``SpecError``, ``OutputError``.
+    """
+    from emgen.host import load_host
+    from emgen.series.following import Settings, follow
+
+    settings = Settings(
+        pixel_size_nm=pixel_size_nm,
+        frame_time_s=frame_time_s,
+        search_range_px=search_range_px,
+        memory=memory,
+        drift=drift,
+    )
+    frames, micrographs = _several(labels), _several(images)
+    return follow(frames, Path(out), host or load_host(), images=micrographs, settings=settings, progress=progress)
 
 
 def evaluate(pred: Path | str, truth: Path | str, metrics: Sequence[str] = ()) -> Evaluation:
