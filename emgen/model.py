@@ -149,13 +149,17 @@ def model_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def reading_host(info: Mapping[str, Any], host: Host) -> Host:
-    """The host that reads micrographs as those were read that a model (``model.json``) was trained on.
+def reading_host(model: str | Path | Model, host: Host) -> Host:
+    """The host that reads micrographs as those were read that a model was trained on.
 
-    Raises ``UnknownPluginError`` where that reader is not installed.
+    Raises ``UnknownPluginError`` where that reader is not installed. A model that is none says so when it is loaded.
     """
     from emgen.spec.slots import plugin_config, slot_class
 
+    try:
+        info = model.info if isinstance(model, Model) else read_info(model)
+    except ModelError:
+        return host
     if not (chosen := info.get("reader")):
         return host
     plugin = host.find("reader", chosen["uses"]).plugin
