@@ -57,9 +57,10 @@ def witness() -> Witness:
 
 @pytest.fixture
 def start(tmp_path: Path, witness: Witness, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Runs on fakes, with a brief report: the real one takes longer than all other steps together."""
+    """Runs on fakes without what takes longer than all their steps together: the report, the model's response."""
     host = Host.from_modules([fakes, witness])
     images = write_images(tmp_path / "images")
+    monkeypatch.setattr("emgen.engine.run.Run.measure_response", lambda *_: None)
     monkeypatch.setattr("emgen.report.write_report", lambda folder: (folder / "report.html").write_text("brief"))
 
     def run(**changes: Any) -> Any:

@@ -1,0 +1,1 @@
+"""Logs the runs of emgen to MLflow."""
