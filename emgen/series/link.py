@@ -19,6 +19,9 @@ SMALLEST_SHARE, SHRINK = 0.25, 0.9
 """Where too many particles compete, trackpy makes the search range there smaller by ``SHRINK``, down to this share."""
 
 
+LONGEST_MEMORY = 5
+
+
 @dataclass(frozen=True, slots=True)
 class Reach:
     """How far a particle may move from frame to frame, and what it was chosen from (all px; NaN: nothing to tell)."""
@@ -76,6 +79,32 @@ def link(place_N_K2: Iterable[Array], search_range: float, memory: int) -> NDArr
             "Give a smaller --search-range."
         ) from error
     return np.array(numbers, np.int64)
+
+
+def miss_rate(frame_R: NDArray[np.int64], track_R: NDArray[np.int64]) -> float:
+    """Share of a particle's frames in which it was not found, by the gaps that tracks bridge; one row a particle."""
+    if not len(frame_R):
+        return 0.0
+    _, row = np.unique(track_R, return_inverse=True)
+    first, last = np.full(row.max() + 1, np.iinfo(np.int64).max), np.full(row.max() + 1, -1)
+    np.minimum.at(first, row, frame_R)
+    np.maximum.at(last, row, frame_R)
+    present = int((last - first + 1).sum())
+    return 1 - len(frame_R) / present
+
+
+def choose_memory(missed: float, found: int) -> int:
+    """So many frames that chance should break less than half a track of the whole series, 1 to ``LONGEST_MEMORY``.
+
+    missed: ``miss_rate``, found: particles of all frames together.
+
+    >>> choose_memory(0.0, 2000), choose_memory(0.1, 2000), choose_memory(0.4, 2000)
+    (1, 3, 5)
+    """
+    if missed <= 0:
+        return 1
+    frames = np.ceil(np.log(0.5 / max(found, 1)) / np.log(min(missed, 0.99))) - 1
+    return int(np.clip(frames, 1, LONGEST_MEMORY))
 
 
 def refined_drift(table: pandas.DataFrame, frames: int) -> Array:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -168,7 +169,7 @@ def _jumps(names: Sequence[str]) -> list[str]:
     numbers = [int(match[1]) if (match := _NUMBER.search(name)) else None for name in names]
     steps = [
         (first, second)
-        for first, second in zip(numbers, numbers[1:], strict=False)
+        for first, second in pairwise(numbers)
         if first is not None and second is not None and second - first > 1
     ]
     regular = len({second - first for first, second in steps}) == 1 and len(steps) == len(numbers) - 1
