@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from emgen.registration import StageConfig
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from emgen.registration import StageConfig
 
 FAST: Mapping[str, Any] = {
     "nce_weight": 10.0,

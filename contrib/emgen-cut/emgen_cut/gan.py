@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
+
 from emgen.errors import ModelError
 from emgen.stages import Context, FloatArray, Stack
+from emgen_cut.config import CutConfig
+from emgen_cut.networks import Translator
+from emgen_cut.training import Training
 from emgen_torchkit import state
 from emgen_torchkit.device import reproducible
 from emgen_torchkit.images import to_image, to_tensor
 from emgen_torchkit.loop import train
-
-from emgen_cut.config import CutConfig
-from emgen_cut.networks import Translator
-from emgen_cut.training import Training
 
 _BATCH = 16
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
+from torch import Tensor, nn
+
 from emgen_torchkit.images import pad_to_multiple
 from emgen_torchkit.networks import ResNetGenerator, initialise, zero_last_convolution
-from torch import Tensor, nn
 
 _STRIDE = 4  # two strided convolutions
 _STEM = 3  # of ResNetGenerator.body: convolution, norm, activation; then two strided blocks, the residual blocks, …

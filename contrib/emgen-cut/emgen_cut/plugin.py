@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from emgen import hookimpl
 from emgen.registration import StagePlugin
-
 from emgen_cut.config import CutConfig
 
 

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+from torch import Tensor
+
 from emgen.stages import Context, Stack
+from emgen_cut.config import CutConfig
+from emgen_cut.networks import Heads, Translator, patch_nce, patches_at
 from emgen_torchkit import state
 from emgen_torchkit.adversarial import discriminator, verdict_loss
 from emgen_torchkit.device import autocast, reproducible
 from emgen_torchkit.images import flip, pad_to_multiple, to_tensor
 from emgen_torchkit.schedule import flat_then_linear, set_rate, steps_per_epoch
-from torch import Tensor
-
-from emgen_cut.config import CutConfig
-from emgen_cut.networks import Heads, Translator, patch_nce, patches_at
 
 _DITHER = 0.5 / 255
 """Half a grey level of 8 bit. Without it the discriminator would tell a micrograph by its grey levels, and a flat crop
