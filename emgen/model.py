@@ -23,6 +23,7 @@ from emgen.stages import Context, DownstreamTask, FloatArray, LabelArray, Polari
 
 if TYPE_CHECKING:
     from emgen.host import Host
+    from emgen.sizes.response import Response
 
 FORMAT = 1
 INFO = "model.json"
@@ -178,6 +179,7 @@ def load_model(ref: str | Path, *, host: Host | None = None, device: str = "auto
 
         return load_exported(folder, host=host, device=device)
     from emgen.engine.device import pick_device
+    from emgen.sizes.response import read_response
 
     info = read_info(folder)
     registered = host.find("downstream_task", info["task"])
@@ -185,7 +187,7 @@ def load_model(ref: str | Path, *, host: Host | None = None, device: str = "auto
     assert isinstance(registered.plugin, StagePlugin)
     task = registered.create(registered.plugin.config(**info["config"]), context)
     task.load(folder)
-    return Model(task, info, scale_finder(folder, info, host, context))
+    return Model(task, info, scale_finder(folder, info, host, context), read_response(folder))
 
 
 def scale_finder(folder: Path, info: Mapping[str, Any], host: Host, context: Context) -> RoughSegmenter | None:
@@ -213,10 +215,19 @@ class Predictor(Protocol):
 
 
 class Model:
-    """A trained task that knows the particle size it works at."""
+    """A trained task that knows the particle size it works at.
 
-    def __init__(self, task: Predictor, info: dict[str, Any], finder: RoughSegmenter | None = None) -> None:
-        self.task, self.info, self.finder = task, info, finder
+    ``response``: what it does to sizes, where its run has measured that.
+    """
+
+    def __init__(
+        self,
+        task: Predictor,
+        info: dict[str, Any],
+        finder: RoughSegmenter | None = None,
+        response: Response | None = None,
+    ) -> None:
+        self.task, self.info, self.finder, self.response = task, info, finder, response
         self.modality: str = info["modality"]
         self.polarity: Polarity = info["polarity"]
         self.working_diameter: float = info["working_diameter"]

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from emgen.data import Micrograph, NormalisedMicrograph, expand_images, frame_name
 from emgen.data.stack import (
@@ -21,7 +18,8 @@ from emgen.data.stack import (
 )
 from emgen.errors import DataError, NoImagesError, OutputError
 from emgen.particles import labels_path, mask_path, measure, size_summary, write_labels, write_mask
-from emgen.particles.write import replacing
+from emgen.particles.tables import concatenated, make_folder, write_json_file, write_table
+from emgen.sizes import sample_from_table, size_distribution, write_sizes
 from emgen.writing import Labelled, Writers
 from emgen.writing.formats import open_writers
 
@@ -30,8 +28,9 @@ if TYPE_CHECKING:
 
     from emgen.host import Host
     from emgen.model import Model
+    from emgen.sizes import Response, SizeDistribution
 
-TABLE, SUMMARY = "particles.csv", "summary.json"
+SUMMARY = "summary.json"
 _JOINED_FROM = 256
 """Tables: so many small ones are made one, as each takes some kilobytes whatever it holds."""
 
@@ -48,7 +47,10 @@ class Job:
 
 @dataclass(slots=True)
 class Segmented:
-    """What was written to ``folder``: a record per micrograph, what failed and why, the particles of all."""
+    """What was written to ``folder``: a record per micrograph, what failed and why, the particles of all, their sizes.
+
+    ``response``: what the model does to sizes, where its run has measured that.
+    """
 
     folder: Path
     model: dict[str, Any] = field(default_factory=dict)
@@ -56,13 +58,15 @@ class Segmented:
     failed: list[dict[str, str]] = field(default_factory=list)
     tables: list[pandas.DataFrame] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
+    response: Response | None = None
+    sizes: SizeDistribution | None = None
 
     @property
     def particles(self) -> pandas.DataFrame:
         """One row a particle (``emgen.particles.measure``)."""
         if len(self.tables) > 1:
-            self.tables = [_joined(self.tables)]
-        return self.tables[0] if self.tables else measure(np.zeros((1, 1), np.int32))
+            self.tables = [concatenated(self.tables)]
+        return concatenated(self.tables)
 
     def add(self, record: dict[str, Any], table: pandas.DataFrame) -> None:
         """One micrograph."""
@@ -70,7 +74,7 @@ class Segmented:
         if len(table):
             self.tables.append(table)
         if len(self.tables) >= _JOINED_FROM:
-            self.tables = [_joined(self.tables)]
+            self.tables = [concatenated(self.tables)]
 
     def fail(self, path: Path, error: Exception) -> None:
         self.failed.append({"input": str(path), "reason": str(error)})
@@ -105,7 +109,7 @@ def segment_files(
     if not jobs and not result.failed:
         raise NoImagesError("The files given hold no micrograph.")
     _refuse_collisions(jobs, out, writers)
-    _make_folder(out)
+    make_folder(out)
     try:
         if jobs:
             with writers:
@@ -159,16 +163,6 @@ def _refuse_collisions(jobs: Sequence[Job], out: Path, writers: Writers) -> None
                 )
 
 
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        trial = out / ".emgen-writes-here"
-        trial.touch()
-        trial.unlink()
-    except OSError as error:
-        raise OutputError(f"{out}: results cannot be written there ({error}). Choose another folder.") from error
-
-
 def _segment_all(
     model: Model,
     jobs: Sequence[Job],
@@ -180,6 +174,7 @@ def _segment_all(
 ) -> None:
     """One micrograph at a time; of each only its row in the summary and its particles' rows in the table are kept."""
     result.model |= {key: model.info.get(key) for key in ("task", "modality", "working_diameter", "simulated")}
+    result.response = model.response
     normalise = modality_normalise(host, model.modality)
     for job in jobs:
         try:
@@ -237,26 +232,27 @@ def _in_words(record: dict[str, Any]) -> str:
 
 def _write_tables(result: Segmented) -> None:
     table = result.particles
+    written = [*write_table(result.folder, table), *_measure_sizes(result, table)]
     units = sorted({record["native_dtype"] for record in result.files})
     summary = {
         "model": result.model,
         "micrographs": len(result.files),
         "total": size_summary(table),
+        "size_distribution": result.sizes.to_dict() if result.sizes else None,
         "notes": [f"mixed bit depths: {', '.join(units)}"] if len(units) > 1 else [],
         "files": result.files,
         "failed": result.failed,
-        "written": [TABLE, *result.written],
+        "written": [*(path.name for path in written), *result.written],
     }
-    _replace(result.folder / TABLE, table.to_csv(index=False, float_format="%.6g"))
-    _replace(result.folder / SUMMARY, json.dumps(summary, indent=1) + "\n")
+    write_json_file(result.folder / SUMMARY, summary)
 
 
-def _joined(tables: Sequence[pandas.DataFrame]) -> pandas.DataFrame:
-    import pandas as pd
-
-    return pd.concat(tables, ignore_index=True)
-
-
-def _replace(path: Path, text: str) -> None:
-    with replacing(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+def _measure_sizes(result: Segmented, table: pandas.DataFrame) -> list[Path]:
+    """The size distribution of all micrographs; the files it was written to."""
+    if not result.files:
+        return []
+    by_name = lambda key: {record["name"]: record[key] for record in result.files}
+    shapes = {name: (height, width) for name, (height, width) in by_name("shape").items()}
+    sample = sample_from_table(table, shapes, by_name("pixel_size_nm"), by_name("scale_factor"))
+    result.sizes = size_distribution(sample, result.response)
+    return write_sizes(result.sizes, result.folder)

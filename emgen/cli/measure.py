@@ -69,7 +69,8 @@ def command(
     for failure in result.failed:
         click.echo(f"Failed: {failure['reason']}", err=True)
     if result.sizes is not None:
-        click.echo(in_words(result.sizes))
+        if result.sizes.particles > 1:
+            click.echo(in_words(result.sizes))
         for note in result.sizes.notes:
             click.echo(f"Note: {note}.")
     click.echo(f"{len(result.files)} masks, {len(result.particles)} particles: {out}")

@@ -38,12 +38,15 @@ def command(
     """Segment micrographs (files, folders or quoted globs) with MODEL: a run's model/ folder, or `pretrained`.
 
     For each: <stem>_mask.tif (0 and 255) and <stem>_labels.tif (one value a particle), of its own size; for all:
-    particles.csv and summary.json. A file that cannot be used is reported, the others are done; the status is then 1.
+    particles.csv and .parquet, size_distribution.json, .csv and figures, and summary.json. A file that cannot be used is reported, the others are done; the status is then 1.
     """
     from emgen.api import segment
+    from emgen.sizes import in_words
 
     result = segment(model, images, out, pixel_size_nm=pixel_size, write=write, device=device, tell=click.echo)
     for failure in result.failed:
         click.echo(f"Failed: {failure['reason']}", err=True)
+    if result.sizes is not None and result.sizes.particles > 1:
+        click.echo(in_words(result.sizes))
     click.echo(f"{len(result.files)} micrographs, {len(result.particles)} particles: {out}")
     ctx.exit(1 if result.failed else 0)

@@ -41,6 +41,8 @@ CHECKPOINTS_BYTES = 500 * 2**20
 def expected_steps(spec: Spec) -> tuple[str, ...]:
     """``STEPS`` without what the spec switches off."""
     left_out: tuple[str, ...] = ("gate ", "fidelity ") if spec.gate.mode == "off" else ()
+    left_out += () if spec.virtual.response else ("masks of ", "first_generation of ", "second_generation of ")
+    left_out += () if spec.virtual.response else ("gate of ", "response ")
     left_out += ("examination", "leaks") if spec.data.doctor == "off" else ()
     return tuple(label for label in STEPS if not label.startswith(left_out))
 

@@ -24,15 +24,19 @@ from emgen.stages import Context, LabelArray, Stack
 if TYPE_CHECKING:
     from emgen.engine.tandem import Outcome
 
-PARTICLES = 1000
-"""Whole particles that are aimed at; the uncertainty of what they say goes into every interval that rests on it."""
-FEWEST, MOST = 64, 640
-"""Virtual micrographs, however many particles they hold."""
+MOST = 640
+"""Virtual micrographs, however few particles they hold."""
+_LOOKED_AT = 64
 SLOT = "response"
 
 
 def measure_response(bench: Bench, outcome: Outcome) -> Artifact | None:
-    """``response.json`` of a tandem's model, kept in the run's ``model/``; ``None`` where nothing passes the gate."""
+    """``response.json`` of a tandem's model, kept in the run's ``model/``.
+
+    ``None`` where the spec wants none, and where no virtual micrograph passes the gate.
+    """
+    if not bench.spec.virtual.response:
+        return None
     try:
         virtual = _virtual_micrographs(bench, outcome)
     except NoParticlesError as error:
@@ -45,18 +49,18 @@ def measure_response(bench: Bench, outcome: Outcome) -> Artifact | None:
 
 def _virtual_micrographs(bench: Bench, outcome: Outcome) -> Generation:
     """New masks, and their 2nd generation as far as the gate lets it through."""
-    count = _how_many(outcome.masks.open())
+    count = _how_many(outcome.masks.open(), bench.spec.virtual.response)
     masks = sample_masks(bench, outcome.sampler, n=count, label="masks of response", slot="response_masks")
     first = generate(bench, outcome.morphology, masks, label="first_generation of response")
     second = translate(bench, outcome.contrast, first, label="second_generation of response")
     return gate(bench, second, masks, outcome.parts, label="gate of response")
 
 
-def _how_many(label_NHW: Stack) -> int:
-    """Masks that hold about ``PARTICLES`` whole particles, going by those that were trained on."""
-    looked = [np.asarray(label_NHW[index]) for index in range(min(len(label_NHW), FEWEST))]
+def _how_many(label_NHW: Stack, particles: int) -> int:
+    """Masks that hold about so many whole particles, going by those that were trained on."""
+    looked = [np.asarray(label_NHW[index]) for index in range(min(len(label_NHW), _LOOKED_AT))]
     whole = sum(len(np.setdiff1d(np.unique(label_HW), [0, *border_labels(label_HW)])) for label_HW in looked)
-    return int(np.clip(round(PARTICLES * len(looked) / max(whole, 1)), FEWEST, MOST))
+    return int(np.clip(round(particles * len(looked) / max(whole, 1)), 1, MOST))
 
 
 def _measure(bench: Bench, model: Artifact, virtual: Generation) -> Artifact:

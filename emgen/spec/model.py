@@ -88,6 +88,12 @@ class VirtualSpec(Part):
     """The virtual data set."""
 
     images: int = Field(400, ge=4, description="number of virtual images, each with its exact mask")
+    response: int = Field(
+        1000,
+        ge=0,
+        description="about so many particles of further virtual images tell what the model does to sizes, for the "
+        "corrections of size distributions; 0: not measured",
+    )
 
 
 class GateSpec(Part):

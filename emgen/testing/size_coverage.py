@@ -1,9 +1,10 @@
 """How often the 95 % intervals of size distributions hold the truth: phantom stacks of known law, segmented or not.
 
 ``python -m emgen.testing.size_coverage OUT`` draws stacks whose particles' diameters follow a log-normal law, another
-one for each stack, under one microscope. Of each the size distribution is made twice: from the true masks, and from
-those of a model. The model comes from the tandem on micrographs of its own (same microscope, one law), as a user's
-does, and so do the virtual micrographs that tell what it does to sizes. Nothing of the 200 stacks is known to it.
+one for each stack, by turns of several materials under microscopes of their own. Of each the size distribution is made
+twice: from the true masks, and from those of a model. The model comes from the tandem on micrographs of the same
+microscope with one law, as a user's does, and so do the virtual micrographs that tell what it does to sizes. Nothing of
+the stacks is known to it. Several microscopes, since an error of a model is common to all stacks that it segments.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 from emgen.artifacts import write_json
 from emgen.particles import measure
 from emgen.sizes import Response, SizeDistribution, read_response, sample_from_table, size_distribution
+from emgen.sizes.response import FILE
 from emgen.sizes.statistics import NAMES
 from emgen.testing.phantoms import Phantom, PhantomSettings, phantom_stack, write_phantoms
 from emgen.testing.phantoms.settings import draw_stack_settings
@@ -121,6 +123,8 @@ def train(folder: Path, seed: int) -> Path:
     """The tandem on phantoms of this microscope; its model folder. What stands there already is kept."""
     from emgen.engine import run_spec
 
+    if (folder / "run" / "model" / FILE).is_file():
+        return folder / "run" / "model"
     law = Law(TRAINING["diameter"], TRAINING["spread"])
     phantoms = stack_of(law, microscope(seed), seed, 2**31 - 1, int(TRAINING["micrographs"]))
     write_phantoms(folder / "micrographs", phantoms)
@@ -172,26 +176,33 @@ def rows(law: Law, sizes: SizeDistribution, masks: str, stack: int) -> Iterator[
 
 
 def run(
-    out: Path, *, stacks: int, seed: int, between: float, model: Path | None, tell: Any = print
+    out: Path, *, stacks: int, seed: int, microscopes: int, between: float, tell: Any = print
 ) -> list[dict[str, Any]]:
     """All rows; written to ``coverage.jsonl`` stack by stack, so that a second call goes on where the first stopped."""
     from emgen.model import load_model
 
     out.mkdir(parents=True, exist_ok=True)
-    folder = model or train(out / "training", seed)
-    loaded, response = load_model(folder), read_response(folder)
-    path, settings = out / "coverage.jsonl", microscope(seed)
+    seeds = [seed + k for k in range(microscopes)]
+    folders = [train(out / f"microscope{one}", one) for one in seeds]
+    models = [
+        (load_model(folder), read_response(folder), microscope(one)) for folder, one in zip(folders, seeds, strict=True)
+    ]
+    path = out / "coverage.jsonl"
     done = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     for stack in range(len({row["stack"] for row in done}), stacks):
+        model, response, settings = models[stack % microscopes]
         law = draw_law(seed, stack, between)
         phantoms = stack_of(law, settings, seed, stack)
         fresh = [*rows(law, true_sizes(phantoms, stack), "true", stack)]
-        fresh += rows(law, found_sizes(phantoms, loaded, response, stack), "predicted", stack)
+        fresh += rows(law, found_sizes(phantoms, model, response, stack), "predicted", stack)
         with path.open("a") as file:
-            file.writelines(json.dumps(row) + "\n" for row in fresh)
+            file.writelines(json.dumps({**row, "microscope": seeds[stack % microscopes]}) + "\n" for row in fresh)
         done += fresh
         tell(f"stack {stack + 1} of {stacks}")
-    write_json(out / "coverage.json", {"stacks": stacks, "seed": seed, "between": between, "table": table_of(done)})
+    write_json(
+        out / "coverage.json",
+        {"stacks": stacks, "seed": seed, "microscopes": seeds, "between": between, "table": table_of(done)},
+    )
     return done
 
 
@@ -225,9 +236,10 @@ def main() -> None:
     parser.add_argument("--stacks", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--between", type=float, default=0.0, help="sd of the micrographs' log medians")
-    parser.add_argument("--model", type=Path, help="a model folder instead of training one")
+    parser.add_argument("--microscopes", type=int, default=4, help="each has a model of its own, trained first")
     given = parser.parse_args()
-    found = run(given.out, stacks=given.stacks, seed=given.seed, between=given.between, model=given.model)
+    how = {"stacks": given.stacks, "seed": given.seed, "microscopes": given.microscopes, "between": given.between}
+    found = run(given.out, **how)
     print(shown(table_of(found)))
 
 

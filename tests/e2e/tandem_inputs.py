@@ -34,7 +34,7 @@ def small_spec(images: Path, **changes: Any) -> dict[str, Any]:
         "device": "cpu",
         "data": {"crop": 32, "working_diameter": 8.0, "crops_per_micrograph": 6},
         "split": {"guard": 4},
-        "virtual": {"images": 20},
+        "virtual": {"images": 20, "response": 8},
         "checkpoints": {"candidates": 2, "probes": 8},
     }
     return {**spec, **changes}

@@ -77,7 +77,8 @@ def folder(tmp_path: Path) -> Path:
 def test_each_micrograph_gets_a_mask_and_labels_of_its_own_size(command, folder: Path, tmp_path: Path) -> None:
     result = command(folder, "--out", tmp_path / "out")
     assert result.exit_code == 0, result.output
-    names = ["a_labels.tif", "a_mask.tif", "b_labels.tif", "b_mask.tif", "particles.csv", "summary.json"]
+    names = ["a_labels.tif", "a_mask.tif", "b_labels.tif", "b_mask.tif", "particles.csv", "particles.parquet"]
+    names += [f"size_distribution.{suffix}" for suffix in ("csv", "json", "pdf", "png", "svg")] + ["summary.json"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
     mask, labels = (tifffile.imread(tmp_path / "out" / f"a_{kind}.tif") for kind in ("mask", "labels"))
     assert mask.shape == labels.shape == (60, 80)
@@ -231,7 +232,7 @@ def test_further_formats_are_written_when_asked_for_and_listed(command, folder: 
         ["a_rois.zip", "a_overlay.png", "a.ome.zarr"],
         ["b_rois.zip", "b_overlay.png", "b.ome.zarr"],
     ]
-    assert summary["written"] == ["particles.csv", "coco.json"]
+    assert {"particles.csv", "particles.parquet", "size_distribution.json", "coco.json"} <= set(summary["written"])
     for name in [*summary["written"], *(name for record in summary["files"] for name in record["written"])]:
         assert (tmp_path / "out" / name).exists()
     coco = json.loads((tmp_path / "out" / "coco.json").read_text())
