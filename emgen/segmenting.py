@@ -251,8 +251,9 @@ def _measure_sizes(result: Segmented, table: pandas.DataFrame) -> list[Path]:
     """The size distribution of all micrographs; the files it was written to."""
     if not result.files:
         return []
-    by_name = lambda key: {record["name"]: record[key] for record in result.files}
-    shapes = {name: (height, width) for name, (height, width) in by_name("shape").items()}
-    sample = sample_from_table(table, shapes, by_name("pixel_size_nm"), by_name("scale_factor"))
+    shapes = {record["name"]: (record["shape"][0], record["shape"][1]) for record in result.files}
+    pixel_sizes = {record["name"]: record["pixel_size_nm"] for record in result.files}
+    factors = {record["name"]: record["scale_factor"] for record in result.files}
+    sample = sample_from_table(table, shapes, pixel_sizes, factors)
     result.sizes = size_distribution(sample, result.response)
     return write_sizes(result.sizes, result.folder)

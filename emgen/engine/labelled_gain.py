@@ -105,9 +105,9 @@ def _compare(
 
 def _metrics(bench: Bench) -> list[Chosen]:
     """Every installed metric that compares a prediction with truth."""
-    found = [one for one in bench.host.plugins("metric").values() if isinstance(one.plugin, MetricPlugin)]
-    wanted = [one for one in found if one.plugin.needs == "prediction"]  # type: ignore[union-attr]
-    return [Chosen(one, one.plugin.config(), {}) for one in wanted]  # type: ignore[union-attr]
+    found = [(one, one.plugin) for one in bench.host.plugins("metric").values()]
+    metrics = [(one, plugin) for one, plugin in found if isinstance(plugin, MetricPlugin)]
+    return [Chosen(one, plugin.config(), {}) for one, plugin in metrics if plugin.needs == "prediction"]
 
 
 def _fold_rows(

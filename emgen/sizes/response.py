@@ -85,15 +85,14 @@ class Response:
         return int(np.isfinite(self.found_T).sum()) >= ENOUGH
 
     def to_dict(self) -> dict[str, Any]:
-        rounded = lambda values: [None if np.isnan(value) else round(float(value), 3) for value in values]
         return {
             "format": FORMAT,
             "match": MATCH,
             "images": self.images,
-            "true": rounded(self.true_T),
-            "found": rounded(self.found_T),
+            "true": _rounded(self.true_T),
+            "found": _rounded(self.found_T),
             "image": self.image_T.tolist(),
-            "invented": rounded(self.invented_P),
+            "invented": _rounded(self.invented_P),
             "invented_image": self.invented_image_P.tolist(),
         }
 
@@ -161,15 +160,23 @@ def response_from(kept: dict[str, Any]) -> Response:
     """The inverse of ``Response.to_dict``. Raises ValueError for another format, KeyError for a missing entry."""
     if kept.get("format") != FORMAT:
         raise ValueError(f"format {kept.get('format')!r}; this emgen reads {FORMAT}")
-    number = lambda key: np.array([np.nan if value is None else value for value in kept[key]], float)
     return Response(
-        true_T=number("true"),
-        found_T=number("found"),
+        true_T=_numbers(kept["true"]),
+        found_T=_numbers(kept["found"]),
         image_T=np.array(kept["image"], np.int64),
-        invented_P=number("invented"),
+        invented_P=_numbers(kept["invented"]),
         invented_image_P=np.array(kept["invented_image"], np.int64),
         images=int(kept["images"]),
     )
+
+
+def _rounded(values: Array) -> list[float | None]:
+    """JSON has no NaN: null."""
+    return [None if np.isnan(value) else round(float(value), 3) for value in values]
+
+
+def _numbers(values: list[float | None]) -> Array:
+    return np.array([np.nan if value is None else value for value in values], float)
 
 
 def _diameter(area: float) -> float:

@@ -79,16 +79,16 @@ class Law:
     def truth(self) -> dict[str, float]:
         """Every statistic of the law (moments of the log-normal: Aitchison and Brown 1957)."""
         s2 = self.sigma**2 + self.between**2
-        s, moment = np.sqrt(s2), lambda p: self.median**p * np.exp(p**2 * s2 / 2)
-        mean, cv = moment(1), np.sqrt(np.exp(s2) - 1)
-        d10, d90 = (self.median * np.exp(z * s) for z in (-1.2815515655, 1.2815515655))
+        first, second, third, fourth = (self.median**p * np.exp(p**2 * s2 / 2) for p in (1, 2, 3, 4))
+        mean, cv = first, np.sqrt(np.exp(s2) - 1)
+        d10, d90 = (self.median * np.exp(z * np.sqrt(s2)) for z in (-1.2815515655, 1.2815515655))
         values = {
             "mean": mean,
             "sd": mean * cv,
             "cv": cv,
-            "mean_area": moment(3) / moment(2),
-            "mean_volume": moment(4) / moment(3),
-            "polydispersity": moment(4) / moment(3) / mean,
+            "mean_area": third / second,
+            "mean_volume": fourth / third,
+            "polydispersity": fourth / third / mean,
             "d10": d10,
             "d50": self.median,
             "d90": d90,
@@ -215,8 +215,7 @@ def table_of(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     frame["width"] = 100 * (frame["high"] - frame["low"]) / frame["truth"]
     grouped = frame.groupby(["masks", "variant", "statistic"], sort=False)
     summary = grouped.agg(coverage=("held", "mean"), error=("error", "mean"), width=("width", "median"))
-    records: list[dict[str, Any]] = summary.reset_index().to_dict("records")
-    return records
+    return [{str(key): value for key, value in row.items()} for row in summary.reset_index().to_dict("records")]
 
 
 def shown(table: list[dict[str, Any]]) -> str:
