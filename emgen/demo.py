@@ -130,7 +130,8 @@ def _score(host: Host, found: list[LabelArray], phantoms: list[Phantom]) -> dict
     scores = {}
     for column, (name, key) in METRICS.items():
         registered = host.find("metric", name)
-        metric: Any = registered.create(registered.plugin.config(), None)  # type: ignore[union-attr]
+        plugin: Any = registered.plugin
+        metric: Any = registered.create(plugin.config(), None)
         scores[column] = float(metric.compute(predicted, true, MetricContext())[key])
     return scores
 

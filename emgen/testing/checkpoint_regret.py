@@ -154,7 +154,8 @@ def _miou(host: Host, model: Artifact, unseen: Sequence[Phantom]) -> float:
     predicted = np.stack([loaded.segment(image).label_HW for image in images])
     true = np.stack([phantom.label_HW for phantom in unseen])
     registered = host.find("metric", "miou")
-    metric: Any = registered.create(registered.plugin.config(), None)  # type: ignore[union-attr]
+    plugin: Any = registered.plugin
+    metric: Any = registered.create(plugin.config(), None)
     return float(metric.compute(predicted, true, MetricContext())["miou"])
 
 
