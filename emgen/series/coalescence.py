@@ -37,8 +37,8 @@ LASTING = 2
 class Coalescence:
     """``parents``: track numbers; ``child``: the track that they go on as, from ``frame`` on (it may be a parent's).
 
-    ``before_px``: sum of the parents' areas, ``after_px``: area of the child; ``sigmas``: how far that lies outside of
-    the two laws, in standard errors.
+    ``before_px``: sum of the parents' areas, ``after_px``: area of the child; in standard errors: ``sigmas`` how far
+    that lies outside of the two laws, ``cost`` from the middle between them.
     """
 
     frame: int
@@ -47,6 +47,7 @@ class Coalescence:
     before_px: float
     after_px: float
     sigmas: float
+    cost: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ def find_coalescences(tracks: Sequence[Track], reach: float, memory: int, last_f
     ended: set[int] = set()
     begun: set[tuple[int, int]] = set()
     taken = []
-    for offer in sorted(offers, key=lambda one: (one.sigmas, one.frame, one.child)):
+    for offer in sorted(offers, key=lambda one: (one.sigmas, one.cost, one.frame)):
         gone = set(offer.parents) - {offer.child}
         if not gone & ended and (offer.child, offer.frame) not in begun:
             ended |= gone
@@ -150,22 +151,38 @@ def _endings_beside(
                 distance = float(np.hypot(*(track.place_F2[row] - ending.place_F2[-1])))
                 if track.number not in met and distance <= _radius(track.area_F[row]) + reach:
                     found.setdefault(track.number, []).append((distance, ending))
-                met.add(track.number)
+                    met.add(track.number)
     return {number: [one for _, one in sorted(near, key=lambda pair: pair[0])] for number, near in found.items()}
 
 
 def _offers(child: Track, near: Sequence[Track], memory: int, noise: float) -> Iterator[Coalescence]:
-    """Every set of tracks that ended beside the child and could have become it."""
-    for frame in sorted({track.last + 1 for track in near}):
-        group = [track for track in near if frame - 1 - memory <= track.last < frame][:MOST]
-        own, later = child.until(frame - 1), child.since(frame)
-        for size in range(1 if len(own) else 2, len(group) + 1):
-            for chosen in combinations(group, size):
-                if max(track.last for track in chosen) == frame - 1:
-                    parents = [*([own] if len(own) else []), *chosen]
-                    offer = _weighed(parents, later, frame, noise)
-                    if offer is not None:
-                        yield offer
+    """Every set of tracks that ended beside the child and could have become it, at the likeliest frame.
+
+    A track may have gone on unseen for up to ``memory`` frames.
+    """
+    for size in range(1, min(len(near), MOST) + 1):
+        for chosen in combinations(near[:MOST], size):
+            ends = [track.last for track in chosen]
+            frames = range(max(ends) + 1, min(ends) + 2 + memory)
+            offers = [_at(child, chosen, frame, noise) for frame in frames if frame in child.frame_F]
+            likely = [one for one in offers if one is not None]
+            if likely:
+                yield min(likely, key=lambda one: (_spread(child, one.frame, FRAMES + memory), one.frame))
+
+
+def _at(child: Track, chosen: Sequence[Track], frame: int, noise: float) -> Coalescence | None:
+    own, later = child.until(frame - 1), child.since(frame)
+    parents = [*([own] if len(own) else []), *chosen]
+    return _weighed(parents, later, frame, noise) if len(parents) > 1 else None
+
+
+def _spread(child: Track, frame: int, reach: int) -> float:
+    """How much areas vary before and after: least at the frame of the step between them."""
+    total = 0.0
+    for part in (child.until(frame - 1), child.since(frame)):
+        near = part.area_F[part.whole_F & (np.abs(part.frame_F - frame) <= reach)]
+        total += float(np.abs(np.log(near) - np.log(np.median(near))).sum()) if len(near) else 0.0
+    return total
 
 
 def _weighed(parents: Sequence[Track], child: Track, frame: int, noise: float) -> Coalescence | None:
@@ -180,11 +197,12 @@ def _weighed(parents: Sequence[Track], child: Track, frame: int, noise: float) -
     error = float(np.sqrt(_error(*after, noise) ** 2 + ((errors * areas).sum() / areas.sum()) ** 2))
     found = float(np.log(after[0]))
     outside = max(np.log(low) - found, found - np.log(high), 0.0) / error
+    middle = abs(found - (np.log(low) + np.log(high)) / 2) / error
     grown = (found - np.log(areas.max())) / max(np.log(low) - np.log(areas.max()), 1e-9)
     if outside > SIGMAS or grown < 0.5:
         return None
     numbers = tuple(sorted(track.number for track in parents))
-    return Coalescence(frame, numbers, child.number, high, after[0], outside)
+    return Coalescence(frame, numbers, child.number, high, after[0], outside, middle)
 
 
 def _median(track: Track, *, last: bool) -> tuple[float, int] | None:

@@ -18,7 +18,7 @@ from emgen.particles.tables import concatenated, make_folder
 from emgen.series.coalescence import find_coalescences, tracks_of
 from emgen.series.drift import Points, shift_of_images, shift_of_particles
 from emgen.series.events import Event, Field, find_events, separate
-from emgen.series.link import Reach, choose_memory, choose_reach, link, miss_rate, refined_drift
+from emgen.series.link import Reach, choose_memory, choose_reach, cut_at_jumps, link, miss_rate, refined_drift
 from emgen.series.read import FrameReader, ReadFrame
 from emgen.series.sources import SeriesFrame, Sources, find_frames
 
@@ -226,7 +226,8 @@ def _linked(seen: Seen, settings: Settings) -> Linked:
     missed = miss_rate(table["frame"].to_numpy(np.int64), table["track"].to_numpy(np.int64))
     memory = choose_memory(missed, len(table)) if settings.memory is None else settings.memory
     _place(table, shift_N2)
-    table["track"] = link(_places(seen.points, shift_N2), reach.search_range, memory) + 1
+    table["track"] = link(_places(seen.points, shift_N2), reach.search_range, memory)
+    table["track"] = cut_at_jumps(table, reach.diameter) + 1
     return _with_events(table, Field(_shape(seen), shift_N2), reach, memory, missed)
 
 

@@ -20,6 +20,7 @@ SMALLEST_SHARE, SHRINK = 0.25, 0.9
 
 
 LONGEST_MEMORY = 5
+JUMP, JUMP_DIAMETERS = 2.5, 0.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,24 @@ def link(place_N_K2: Iterable[Array], search_range: float, memory: int) -> NDArr
             "Give a smaller --search-range."
         ) from error
     return np.array(numbers, np.int64)
+
+
+def cut_at_jumps(table: pandas.DataFrame, diameter: float) -> NDArray[np.int64]:
+    """Track numbers (``track``) anew, cut where a whole particle's area changes by more than ``JUMP`` from one
+    appearance to the next, and its diameter by more than ``JUMP_DIAMETERS`` of the median.
+
+    Two that coalesce at most double the area of the larger. What changes more is another particle, or a false one that
+    the track took in over a gap.
+    """
+    rows = table.sort_values(["track", "frame"], kind="stable")
+    area, whole = rows["area_px"].to_numpy(float), ~rows["border"].to_numpy(bool)
+    width = np.sqrt(4 / np.pi * area)
+    new = np.diff(rows["track"].to_numpy(np.int64), prepend=-1) != 0
+    jump = (np.abs(np.diff(np.log(area))) > np.log(JUMP)) & (np.abs(np.diff(width)) > JUMP_DIAMETERS * diameter)
+    new[1:] |= jump & whole[1:] & whole[:-1]
+    numbers = np.empty(len(rows), np.int64)
+    numbers[table.index.get_indexer(rows.index)] = np.cumsum(new) - 1
+    return numbers
 
 
 def miss_rate(frame_R: NDArray[np.int64], track_R: NDArray[np.int64]) -> float:
