@@ -7,8 +7,10 @@ import subprocess
 import sys
 import sysconfig
 import venv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 ROOT = Path(__file__).parents[2]
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
@@ -41,6 +43,10 @@ class Environment:
     def install(self, wheel: Path) -> None:
         self._pip("install", "--no-deps", "--force-reinstall", str(wheel))
 
+    def add(self, *requirements: str) -> None:
+        """Install with what they depend on, from the package registry; what is borrowed counts as installed."""
+        self._pip("install", *requirements)
+
     def remove(self, distribution: str) -> None:
         self._pip("uninstall", "--yes", distribution)
 
@@ -49,13 +55,18 @@ class Environment:
         done = subprocess.run([*PIP, "--python", str(self.python), *arguments], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
 
-    def run(self, *arguments: str | Path, cwd: Path, status: int = 0) -> str:
-        """Standard output of ``python …`` in this environment; fails unless it exits with ``status``."""
+    def run(
+        self, *arguments: str | Path, cwd: Path, status: int = 0, environ: Mapping[str, str] = MappingProxyType({})
+    ) -> str:
+        """Standard output of ``python …`` in this environment; fails unless it exits with ``status``.
+
+        Of the caller's own environment nothing of Python and emgen is passed on; ``environ`` is.
+        """
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "EMGEN_"))}
         done = subprocess.run(
             [self.python, *arguments],
             cwd=cwd,
-            env=clean | {"NO_COLOR": "1"},
+            env=clean | {"NO_COLOR": "1", **environ},
             capture_output=True,
             text=True,
             timeout=550,
@@ -76,3 +87,9 @@ class Environment:
         for wheel in wheels:
             environment.install(wheel)
         return environment
+
+
+def registry_answers(folder: Path) -> bool:
+    """Whether pip reaches a package registry."""
+    asked = [*PIP, "download", "--no-deps", "--no-cache-dir", "--dest", str(folder), "iniconfig"]
+    return subprocess.run(asked, capture_output=True).returncode == 0
