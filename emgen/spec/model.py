@@ -280,8 +280,9 @@ def build_spec_model(host: Host) -> type[Spec]:
     checkpoints: Any = create_model(
         "CheckpointSpec", __base__=CheckpointSpec, __doc__=CheckpointSpec.__doc__, by=(metrics, by)
     )
-    reader = (Annotated[Slot, SlotOf("reader", host)] | None, DataSpec.model_fields["reader"])
-    data: Any = create_model("DataSpec", __base__=DataSpec, __doc__=DataSpec.__doc__, reader=reader)
+    reader: Any = Annotated[Slot, SlotOf("reader", host)] | None
+    unread: Any = Field(None, description=DataSpec.model_fields["reader"].description)
+    data: Any = create_model("DataSpec", __base__=DataSpec, __doc__=DataSpec.__doc__, reader=(reader, unread))
     how: Any = Field(default_factory=data, description=Spec.model_fields["data"].description)
     which: Any = Field(default_factory=checkpoints, description=Spec.model_fields["checkpoints"].description)
     return create_model(
