@@ -52,7 +52,7 @@ def list_plugins(as_json: bool) -> None:
     if host.observing:
         click.echo(click.style("Observers", bold=True))
         for observer in host.observing:
-            click.echo(f"  {observer.module:{name_width}}  {_origin(observer):{origin_width}}  is told of runs")
+            click.echo(f"  {_names(observer)[-1]:{name_width}}  {_origin(observer):{origin_width}}  is told of runs")
     if host.failures:
         click.echo(click.style(f"Broken ({len(host.failures)})", bold=True, fg="red"))
         for failure in host.failures:

@@ -6,8 +6,7 @@ from emgen import hookimpl
 from emgen.registration import ReaderPlugin, Signature
 
 ROSETTASCIIO = "emgen-rosettasciio"
-BY_ROSETTASCIIO = (".hspy", ".zspy", ".blo", ".bcf", ".emi", ".dens", ".mib", ".tpx3", ".spd", ".spc", ".rpl", ".tvf")
-BY_ROSETTASCIIO += (".tvips", ".msa", ".nxs", ".prz", ".pts", ".asw", ".sur", ".elid", ".hdr", ".unf", ".usid", ".de5")
+BY_ROSETTASCIIO = (".hspy", ".emi", ".de5", ".tvips", ".mib", ".blo", ".nxs", ".unf", ".rpl", ".bcf", ".asw", ".elid")
 """Formats of electron microscopy that RosettaSciIO reads: GPL, so in a distribution of its own."""
 
 

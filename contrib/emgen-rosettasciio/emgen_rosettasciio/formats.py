@@ -1,9 +1,9 @@
 """The formats of RosettaSciIO that hold micrographs. A table, so that registering needs no import of it.
 
-A test holds the table against RosettaSciIO's own list. Left out are formats of spectra and of scanned diffraction only
-(``.blo``, ``.mib``, ``.app5``), those whose suffix says too little (``.h5``, ``.hdf5``, ``.img``, ``.xml``), those
-that need pickles to give a pixel size (``.prz``), and ``.zspy``, for which RosettaSciIO asks for Zarr 2 and emgen for
-Zarr 3.
+A test holds the table against RosettaSciIO's own list. Left out are formats of spectra and logs, those whose suffix
+says too little (``.h5``, ``.hdf5``, ``.img``, ``.xml``), those that need pickles to give a pixel size (``.prz``), and
+``.zspy``, for which RosettaSciIO asks for Zarr 2 and emgen for Zarr 3. ``.blo`` and ``.mib`` mostly hold diffraction
+patterns over a scan; those are refused with the names of their axes.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ FORMATS: Mapping[str, Format] = {
     ".mrc": Format("rsciio.mrc"),
     ".ali": Format("rsciio.mrc"),
     ".tvips": Format("rsciio.tvips"),
+    ".mib": Format("rsciio.quantumdetector"),
+    ".blo": Format("rsciio.blockfile"),
     ".nxs": Format("rsciio.nexus"),
     ".unf": Format("rsciio.semper"),
     ".rpl": Format("rsciio.ripple"),

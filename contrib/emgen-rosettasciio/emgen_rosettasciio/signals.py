@@ -81,6 +81,8 @@ def image_of(signal: Signal) -> ImageSignal | None:
     across, along = _split(signal)
     if len(across) == 0 and len(along) == 2:  # a map with one number a scan point, such as a virtual detector's
         across, along = along, []
+    if len(across) == 3 and not along:  # a stack whose format marks no axis, such as NCEM's
+        along, across = across[:1], across[1:]
     along = [axis for axis in along if int(axis["size"]) > 1]
     if len(across) != 2 or len(along) > 1 or any("axis" in axis for axis in across):
         return None

@@ -42,9 +42,10 @@ def image_signal(image: NDArray[Any], *, scale: float = 2.0, units: str = "nm", 
     return signal(image, axes, **metadata)
 
 
-def write(path: Path, made: Mapping[str, Any]) -> Path:
-    """Into a file of the format that its suffix names."""
-    import_module(FORMATS[path.suffix].module).file_writer(str(path), dict(made))
+def write(path: Path, made: Mapping[str, Any], **how: Any) -> Path:
+    """Into a file of the format that its suffix names, anew."""
+    path.unlink(missing_ok=True)
+    import_module(FORMATS[path.suffix].module).file_writer(str(path), dict(made), **how)
     return path
 
 

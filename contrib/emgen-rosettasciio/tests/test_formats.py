@@ -9,6 +9,8 @@ import pytest
 from emgen_rosettasciio.formats import FORMATS
 from rsciio import IO_PLUGINS
 
+from emgen.host import load_host
+
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_rosettasciio_reads_this_suffix_with_this_module(suffix: str) -> None:
@@ -28,3 +30,13 @@ def test_registering_imports_neither_rosettasciio_nor_what_it_needs() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_what_emgen_says_this_package_opens_it_opens() -> None:
+    """For a suffix that it cannot read, emgen names a package to install."""
+    readers = [found.plugin for found in load_host().plugins("reader").values()]
+    suggested = [
+        suffix for plugin in readers for suffix, package in plugin.suggests.items() if package == "emgen-rosettasciio"
+    ]
+    assert ".hspy" in suggested
+    assert set(suggested) <= set(FORMATS)
