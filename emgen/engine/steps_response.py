@@ -87,12 +87,17 @@ def _predicted(
     bench: Bench, model: Artifact, virtual: Generation, context: Context
 ) -> Iterator[tuple[LabelArray, LabelArray]]:
     from emgen.model import load_model
+    from emgen.multiscale import segment_at_best_scale
 
     loaded = load_model(model.path("model"), host=bench.host, device=bench.device)
+    # Not through the tiles of whole micrographs: a crop would be padded to many times its size.
+    predict = lambda image_HW: loaded.task.predict(image_HW[None])[0]
     images, labels = virtual.images.open(), virtual.labels.open()
     context.plan(len(images))
     for index in range(len(images)):
         check_stop(context, "stopped while measuring what the model does to sizes")
-        found = loaded.segment(np.asarray(images[index], np.float32), factors=(1.0,))
+        image_HW = np.asarray(images[index], np.float32)
+        size, least = loaded.working_diameter, loaded.smallest_diameter
+        found = segment_at_best_scale(predict, image_HW, size, (1.0,), smallest=least)
         context.log(index + 1, {})
         yield found.label_HW, np.asarray(labels[index], np.int32)
