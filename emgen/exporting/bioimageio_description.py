@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emgen.errors import UnknownPluginError
-from emgen.exporting.bioimageio_texts import cover, one_line, readme, title
+from emgen.exporting.bioimageio_texts import cover, one_line, picture, readme, title
 from emgen.exporting.compare import TOLERANCE, phantom
 from emgen.exporting.metadata import info_of
 from emgen.exporting.onnx_task import INPUT, OUTPUT, OnnxTask
@@ -25,7 +25,7 @@ COUNTS = (500.0, 40000.0)
 """Least and greatest intensity of the sample where the package normalises it: like a detector's counts."""
 PAPER = "Yuan et al., npj Computational Materials (2025): segmentation without labels by a tandem GAN"
 PAPER_DOI = "10.1038/s41524-025-01800-5"
-TAGS = ("2d", "electron-microscopy", "nanoparticles", "materials-science", "segmentation", "unet", "onnx", "emgen")
+TAGS = ("2d", "electron-microscopy", "nanoparticles", "materials-science", "segmentation", "onnx", "emgen")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +90,7 @@ def make_sample(task: OnnxTask, info: dict[str, Any], host: Host) -> Sample:
 
 def _input(spec: Any, sample: Sample, folder: Path) -> Any:
     np.save(folder / "test_input.npy", sample.input_HW[None, None])
+    picture(folder / "sample_input.png", sample.unit_HW)
     return spec.InputTensorDescr(
         id=spec.TensorId(INPUT),
         description="a micrograph at the model's working scale" + ("" if sample.percentiles else ", scaled to [0, 1]"),
@@ -104,6 +105,7 @@ def _input(spec: Any, sample: Sample, folder: Path) -> Any:
         data=spec.IntervalOrRatioDataDescr(type="float32", range=(None, None) if sample.percentiles else (0.0, 1.0)),
         preprocessing=_preprocessing(spec, sample.percentiles),
         test_tensor=spec.FileDescr(source=folder / "test_input.npy"),
+        sample_tensor=spec.FileDescr(source=folder / "sample_input.png"),
     )
 
 
@@ -120,6 +122,7 @@ def _preprocessing(spec: Any, percentiles: tuple[float, float] | None) -> list[A
 
 def _output(spec: Any, sample: Sample, folder: Path) -> Any:
     np.save(folder / "test_output.npy", sample.probability_HW[None, None])
+    picture(folder / "sample_output.png", sample.probability_HW)
     same = lambda side: spec.SizeReference(tensor_id=spec.TensorId(INPUT), axis_id=spec.AxisId(side))
     return spec.OutputTensorDescr(
         id=spec.TensorId(OUTPUT),
@@ -131,6 +134,7 @@ def _output(spec: Any, sample: Sample, folder: Path) -> Any:
         ],
         data=spec.IntervalOrRatioDataDescr(type="float32", range=(0.0, 1.0)),
         test_tensor=spec.FileDescr(source=folder / "test_output.npy"),
+        sample_tensor=spec.FileDescr(source=folder / "sample_output.png"),
     )
 
 

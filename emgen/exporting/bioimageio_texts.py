@@ -50,18 +50,20 @@ One micrograph, float32, axes batch, channel (1), y, x. Sides of any length are 
 
 ## Output
 
-The probability of a particle, float32 in [0, 1]. Particles are where it is above 0.5; touching ones must still be split.
+The probability of a particle, float32 in [0, 1]. Particles are where it is above 0.5; touching ones
+must still be split.
 {_smallest(info)}
 ## Training
 
-{simulated} Settings and provenance are in `bioimageio.yaml` under `config.emgen`. The method is that of the paper that is
-cited there, in which a tandem of two GANs makes virtual micrographs with exact labels of unlabelled ones.
+{simulated} Settings and provenance are in `rdf.yaml` under `config.emgen`.
+The method is that of the paper cited there, in which a tandem of two GANs makes virtual micrographs with exact labels
+of unlabelled ones.
 
 ## Validation
 
-The sample in the package is a phantom micrograph: it shows that the network computes what it should, not that it is right about
-yours. Label a few of your micrographs by hand and compare, by intersection over union of the masks and by the share of
-particles found; `emgen evaluate` does both.
+The sample in the package is a phantom micrograph: it shows that the network computes what it should, not that it is
+right about yours. Label a few of your micrographs by hand and compare, by intersection over union of the masks and by
+the share of particles found; `emgen evaluate` does both.
 
 ## In emgen
 
@@ -78,6 +80,13 @@ def cover(path: Path, unit_HW: FloatArray, probability_HW: FloatArray) -> None:
     drawn_HW3 = grey_HW3.copy()
     drawn_HW3[find_boundaries(probability_HW > 0.5, mode="inner")] = _OUTLINE
     Image.fromarray(np.hstack([grey_HW3, drawn_HW3])).save(path)
+
+
+def picture(path: Path, unit_HW: FloatArray) -> None:
+    """Values in [0, 1] as an 8-bit PNG."""
+    from PIL import Image
+
+    Image.fromarray(np.round(255 * unit_HW).astype(np.uint8)).save(path)
 
 
 def _intensity(info: dict[str, Any], percentiles: tuple[float, float] | None) -> str:

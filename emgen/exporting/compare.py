@@ -16,6 +16,7 @@ TOLERANCE = 1e-4
 """Greatest difference of a probability that an exported model may have."""
 SHAPES = ((2, 64, 96), (1, 33, 50), (1, 257, 300), (1, 512, 512))
 """Of the random images: more than one, odd sides, and a whole tile of ``Model.probability``."""
+MEAN, SPREAD = 0.4, 0.15
 PHANTOM_SIDE = 256
 
 
@@ -25,10 +26,10 @@ def greatest_difference(first: Predictor, second: Predictor, polarity: Polarity)
 
 
 def trials(polarity: Polarity) -> Iterator[FloatArray]:
-    """Stacks (N, H, W) float32 in [0, 1]."""
+    """Stacks (N, H, W) float32 in [0, 1]: noise of a micrograph's mean and spread, and a phantom."""
     rng = np.random.default_rng(0)
     for shape in SHAPES:
-        yield rng.random(shape, dtype=np.float32)
+        yield rng.normal(MEAN, SPREAD, shape).clip(0, 1).astype(np.float32)
     yield phantom(polarity)[None]
 
 

@@ -10,10 +10,11 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emgen.errors import ModelError
+from emgen.errors import ModelError, PreflightError
 from emgen.exporting.onnx_task import OnnxTask
 from emgen.exporting.places import model_name, need, partial, place
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from emgen.host import Host
 
 SUFFIX = ".bioimageio.zip"
+_UNFIT = "'index_key' is expected"
+"""In the error when a bioimageio.spec that does not know pydantic 2.14 meets it."""
 
 
 def export_bioimageio(
@@ -44,7 +47,7 @@ def export_bioimageio(
         with partial(path) as draft:
             shutil.copyfile(package, draft)
     if not ours:
-        tell("Before you publish it: name yourself in its bioimageio.yaml (authors) and the licence (license).")
+        tell("Before you publish it, write your name and a licence into its rdf.yaml: `authors`, `license`.")
     tell(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
     return path
 
@@ -58,8 +61,7 @@ def check_package(package: Path) -> str:
 
     summary = test_description(package, weight_format="onnx", devices=["cpu"])
     if summary.status == "passed":
-        steps = sum(detail.status == "passed" for detail in summary.details)
-        return f"passed ({steps} checks, {sum(len(detail.warnings) for detail in summary.details)} warnings)"
+        return f"passed, {sum(detail.status == 'passed' for detail in summary.details)} checks"
     faults = [error.msg for detail in summary.details for error in detail.errors]
     raise ModelError(f"bioimageio.core does not accept the package ({summary.status}): {'; '.join(faults)}")
 
@@ -80,10 +82,19 @@ def _write_weights(source: str | Path, path: Path, host: Host, tell: Callable[[s
 def _write_package(folder: Path, name: str, licence: str | None, host: Host) -> Path:
     """``folder`` holds the weights, and gets the other files of the package."""
     from bioimageio.spec import save_bioimageio_package
+    from pydantic import ValidationError
 
     from emgen.exporting.bioimageio_description import describe
 
-    described: Any = describe(folder, name, licence, host)
+    try:
+        described: Any = describe(folder, name, licence, host)
+    except ValidationError as error:
+        if _UNFIT in str(error):
+            raise PreflightError(
+                f"bioimageio.spec {version('bioimageio.spec')} does not work with pydantic {version('pydantic')}: pip "
+                "install 'pydantic<2.14'"
+            ) from error
+        raise ModelError(f"bioimageio.spec does not accept the model's description: {error}") from error
     return Path(save_bioimageio_package(described, output_path=folder / "package.zip", local_files_only=True))
 
 

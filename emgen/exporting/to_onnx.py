@@ -60,7 +60,8 @@ def write_onnx(model: Model, path: Path, host: Host | None = None) -> float:
         if not difference <= TOLERANCE:
             raise ModelError(
                 f"{path}: not written. The ONNX file's probabilities differ from the model's own by up to "
-                f"{difference:.2g}; {TOLERANCE:g} is allowed. `emgen segment` takes the model folder as it is."
+                f"{difference:.2g}; {TOLERANCE:g} is allowed. A network that is hardly trained can differ so by rounding "
+                "alone. `emgen segment` takes the model folder as it is."
             )
         proto = onnx.load(str(draft))
         describe(proto, texts(_info(model, proto, difference), finder))
