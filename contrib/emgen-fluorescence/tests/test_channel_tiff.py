@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import emgen_fluorescence.plugin
 import numpy as np
 import pytest
 import tifffile
+from emgen_fluorescence.channel_tiff import ChannelTiffReader
+from emgen_fluorescence.config import ChannelConfig
 from pydantic import ValidationError
 
-import emgen_fluorescence.plugin
 import emgen_readers.plugin
 from emgen.data.opening import open_file
 from emgen.errors import BadImageError, UnreadableFileError
 from emgen.host import Host
-from emgen_fluorescence.channel_tiff import ChannelTiffReader
-from emgen_fluorescence.config import ChannelConfig
 
 PLANES = np.random.default_rng(0).integers(0, 60000, (2, 3, 4, 24, 32)).astype(np.uint16)
 """(T, Z, C, Y, X)."""

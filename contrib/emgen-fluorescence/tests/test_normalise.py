@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from cells import cells
+from emgen_fluorescence.normalise import background, normalise
 
 from emgen.particles import match_objects
 from emgen.stages import Context
-from emgen_fluorescence.normalise import background, normalise
 from emgen_modalities.normalise import normalise as plain
 from emgen_segmenters.config import ThresholdConfig
 from emgen_segmenters.threshold import Threshold

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cells import cells
+from emgen_fluorescence.config import NucleiConfig
+from emgen_fluorescence.nuclei import Nuclei
 from pydantic import ValidationError
 from scipy import ndimage
 
 from emgen.errors import NoParticlesError
 from emgen.stages import Context
-from emgen_fluorescence.config import NucleiConfig
-from emgen_fluorescence.nuclei import Nuclei
 from emgen_masks.measured import measure_stack
 
 SHAPE = (256, 256)

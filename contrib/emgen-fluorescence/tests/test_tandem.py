@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import emgen_fluorescence.plugin
 import numpy as np
 import tifffile
 from cells import cells
 
-import emgen_fluorescence.plugin
 import emgen_readers.plugin
 import emgen_segmenters.plugin
 from emgen.api import segment

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from emgen_napari.layers import calibration, features_of, pixel_size_nm
 from napari.layers import Image, Labels
 
 from emgen.errors import DataError
-from emgen_napari.layers import calibration, features_of, pixel_size_nm
 
 PICTURE = np.zeros((8, 9), np.uint8)
 

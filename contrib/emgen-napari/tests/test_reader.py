@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from emgen_napari.reader import get_reader
+from emgen_napari.runs import RunFolder
 from napari.layers import Image, Labels, Layer
 
 from emgen.api import segment
-from emgen_napari.reader import get_reader
-from emgen_napari.runs import RunFolder
 
 
 def opened(path: Path) -> list[Layer]:

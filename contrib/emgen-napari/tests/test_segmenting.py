@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from emgen_napari.segmenting import Segmented, segment_planes
 from napari.layers import Image
 
 from emgen.errors import BadImageError, ModelError
-from emgen_napari.segmenting import Segmented, segment_planes
 
 
 def segmented(layer: Any, ref: str = "pretrained") -> tuple[list[Any], Segmented]:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from emgen_sem.agglomerates import Agglomerates, contact_depths, heap_sizes
+from emgen_sem.config import AgglomeratesConfig
 from powders import powder
 from pydantic import ValidationError
 from scipy import ndimage
@@ -13,8 +15,6 @@ from scipy import ndimage
 from emgen.errors import NoParticlesError
 from emgen.particles import equivalent_diameters
 from emgen.stages import Context
-from emgen_sem.agglomerates import Agglomerates, contact_depths, heap_sizes
-from emgen_sem.config import AgglomeratesConfig
 
 SHAPE = (160, 160)
 

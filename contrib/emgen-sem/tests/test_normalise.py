@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from emgen_sem.normalise import normalise, streaks, written_lines
 from powders import powder
 from scipy.stats import rankdata
 
 from emgen_modalities.normalise import normalise as plain
-from emgen_sem.normalise import normalise, streaks, written_lines
 
 
 def separation(image_HW: np.ndarray, label_HW: np.ndarray) -> float:

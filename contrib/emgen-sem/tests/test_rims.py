@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from emgen_sem.config import RimsConfig
+from emgen_sem.normalise import normalise
+from emgen_sem.rims import Rims
 from powders import powder
 
 from emgen.particles import match_objects
 from emgen.stages import Context
 from emgen_segmenters.config import ThresholdConfig
 from emgen_segmenters.threshold import Threshold
-from emgen_sem.config import RimsConfig
-from emgen_sem.normalise import normalise
-from emgen_sem.rims import Rims
 
 SEEDS = (1, 2, 4)
 

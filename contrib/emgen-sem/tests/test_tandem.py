@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import emgen_sem.plugin
 import numpy as np
 import tifffile
 from powders import powder
 
 import emgen_readers.plugin
-import emgen_sem.plugin
 from emgen.artifacts import open_stack
 from emgen.engine import run_spec
 from emgen.testing import fakes
