@@ -106,7 +106,7 @@ def area_noise(tracks: Sequence[Track]) -> float:
 
 
 def find_coalescences(tracks: Sequence[Track], reach: float, memory: int, last_frame: int) -> list[Coalescence]:
-    """The likeliest first; a track ends once and begins once.
+    """In order of frames. A track ends once and begins once; of sets that fit alike the one that explains more endings.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def find_coalescences(tracks: Sequence[Track], reach: float, memory: int, last_f
     ended: set[int] = set()
     begun: set[tuple[int, int]] = set()
     taken = []
-    for offer in sorted(offers, key=lambda one: (one.sigmas, one.cost, one.frame)):
+    for offer in sorted(offers, key=lambda one: (one.sigmas, -len(one.parents), one.cost, one.frame)):
         gone = set(offer.parents) - {offer.child}
         if not gone & ended and (offer.child, offer.frame) not in begun:
             ended |= gone
