@@ -12,7 +12,7 @@ import click
 from emgen import __version__
 from emgen.errors import UnknownPluginError, did_you_mean, listing
 from emgen.host import KINDS, Host, Observer, PluginFailure, Registered, load_host
-from emgen.registration import Kind, MetricPlugin, StageConfig, StagePlugin
+from emgen.registration import Kind, MetricPlugin, ReaderPlugin, StageConfig, StagePlugin
 
 
 @click.group("plugins")
@@ -96,15 +96,21 @@ def show(name: str) -> None:
             _show_stage(item.plugin)
         else:
             _show_fields(item.plugin)
+            if isinstance(item.plugin, ReaderPlugin) and item.plugin.config is not None:
+                _show_settings(item.plugin.config)
 
 
 def _show_stage(plugin: StagePlugin) -> None:
     if isinstance(plugin, MetricPlugin):
         click.echo(f"  needs       {plugin.needs}" + (f", downloads {plugin.downloads}" if plugin.downloads else ""))
-    click.echo("  settings" if plugin.config.model_fields else "  settings    (none)")
-    for name, kind, default, text in _settings(plugin.config):
+    _show_settings(plugin.config)
+
+
+def _show_settings(config: type[StageConfig]) -> None:
+    click.echo("  settings" if config.model_fields else "  settings    (none)")
+    for name, kind, default, text in _settings(config):
         click.echo(f"    {name}: {kind} = {default}" + (f"\n        {text}" if text else ""))
-    for preset, values in plugin.config.presets.items():
+    for preset, values in config.presets.items():
         click.echo(f"  preset {preset}: " + (", ".join(f"{k}: {v}" for k, v in values.items()) or "(the defaults)"))
 
 
@@ -122,7 +128,7 @@ def _settings(config: type[StageConfig]) -> list[tuple[str, str, str, str]]:
 
 def _show_fields(plugin: Any) -> None:
     for name in type(plugin).__dataclass_fields__:
-        if name not in ("name", "summary", "create", "normalise"):
+        if name not in ("name", "summary", "create", "normalise", "config"):
             click.echo(f"  {name:11} {getattr(plugin, name)!r}")
 
 

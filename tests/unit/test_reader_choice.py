@@ -11,17 +11,19 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 import tifffile
+from click.testing import CliRunner
 
 import emgen_readers.plugin
 from emgen import hookimpl
 from emgen.api import segment
 from emgen.artifacts import Artifact
+from emgen.cli import main
 from emgen.data import Micrograph
 from emgen.data.masks import read_labels
 from emgen.engine import run_spec
 from emgen.engine.launch import RunResult, opened_run
 from emgen.errors import PluginError, SpecError
-from emgen.host import Host
+from emgen.host import Host, use_host
 from emgen.registration import ReaderPlugin, StageConfig
 from emgen.spec import load_spec
 from emgen.testing import fakes
@@ -162,3 +164,11 @@ def test_masks_are_read_whole_whatever_reads_the_micrographs(host: Host, tmp_pat
 def test_a_reader_whose_settings_are_no_settings_is_refused_at_registration() -> None:
     with pytest.raises(PluginError, match="StageConfig"):
         Host.from_modules([plugin_module(config=dict)])
+
+
+def test_its_settings_are_shown(host: Host) -> None:
+    with use_host(host):
+        shown = CliRunner().invoke(main, ["plugins", "show", "tiff-half"])
+    assert shown.exit_code == 0, shown.output
+    assert "half: " in shown.output
+    assert "config" not in shown.output
