@@ -194,6 +194,25 @@ def test_a_reader_that_changes_the_depth_is_found() -> None:
     assert "uint8 was written, float64 was read" in failed["test_the_depth_of_the_file_is_kept"]
 
 
+@pytest.mark.parametrize("loose", [True, False])
+def test_a_reader_with_loose_settings_or_without_a_default_is_found(loose: bool) -> None:
+    class Loose(StageConfig):
+        model_config = ConfigDict(extra="allow")
+
+    class Asking(StageConfig):
+        channel: int
+
+    class Wrong(ReaderConformance):
+        plugin = replace(fakes.emgen_readers()[0], config=Loose if loose else Asking)
+
+        def open(self, path: Any) -> Any:
+            return NpyReader().open(path)
+
+    failed = {result.name: result.text for result in run_checks(Wrong) if result.outcome == "failed"}
+    said = failed["test_its_settings_if_any_have_defaults_and_forbid_extras"]
+    assert ("misspelt" if loose else "without a word") in said
+
+
 def test_loose_settings_and_a_wrong_preset_are_found() -> None:
     class Loose(StageConfig):
         model_config = ConfigDict(extra="allow", frozen=False)

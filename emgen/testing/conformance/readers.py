@@ -9,6 +9,7 @@ from unittest import SkipTest
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from emgen.registration import Kind, ReaderPlugin
 from emgen.testing.conformance import inputs
@@ -71,6 +72,21 @@ class ReaderConformance(Conformance):
         """A series: (count, H, W), each frame another one."""
         rng = np.random.default_rng(0)
         return rng.integers(0, 30000, (self.count, *self.series_HW)).astype(np.uint16)
+
+    def test_its_settings_if_any_have_defaults_and_forbid_extras(self) -> None:
+        plugin = self.registered().plugin
+        assert isinstance(plugin, ReaderPlugin)
+        if plugin.config is None:
+            return  # it has none
+        try:
+            plugin.config()
+        except ValidationError as error:
+            raise AssertionError(f"a reader is also made without a word on its settings: {error}") from error
+        try:
+            plugin.config(a_field_that_no_plugin_has=1)  # type: ignore[call-arg]
+        except ValidationError:
+            return
+        raise AssertionError(f'{plugin.config.__name__} must keep extra="forbid": a misspelt setting went unnoticed')
 
     def test_it_reads_what_was_written(self, tmp_path: Path) -> None:
         for suffix in self.suffixes():
