@@ -1,8 +1,8 @@
 """What an exported ONNX file says of itself, as ``metadata_props``: texts by name.
 
-``emgen.format``: the layout described here. ``emgen.model``: ``model.json`` of the model as JSON, and ``exported``, by
-what the file was written. ``emgen.input``, ``emgen.output``: what goes in and what comes out, in words.
-``emgen.finder/PATH``: in base64 the files of the rough segmenter that finds a micrograph's scale, if it has any.
+``emgen_format``: the layout described here. ``emgen_model``: ``model.json`` of the model as JSON, and ``exported``, by
+what the file was written. ``emgen_input``, ``emgen_output``: what goes in and what comes out, in words.
+``emgen_finder/PATH``: in base64 the files of the rough segmenter that finds a micrograph's scale, if it has any.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any
 from emgen.errors import ModelError
 
 LAYOUT = 1
-_FORMAT, _MODEL = "emgen.format", "emgen.model"
-_FINDER = "emgen.finder/"
+_FORMAT, _MODEL = "emgen_format", "emgen_model"
+_FINDER = "emgen_finder/"
 _NEEDED = ("task", "modality", "polarity", "working_diameter")
 
 
@@ -27,9 +27,9 @@ def texts(info: Mapping[str, Any], finder: Path | None) -> dict[str, str]:
     out = {
         _FORMAT: str(LAYOUT),
         _MODEL: json.dumps(info, sort_keys=True),
-        "emgen.input": f"(N, 1, H, W) float32 in [0, 1]: micrographs normalised as of modality {info['modality']}, "
+        "emgen_input": f"(N, 1, H, W) float32 in [0, 1]: micrographs normalised as of modality {info['modality']}, "
         f"resized until particles are about {info['working_diameter']:g} px across; any N, H, W",
-        "emgen.output": "(N, 1, H, W) float32 in [0, 1]: probability of particle",
+        "emgen_output": "(N, 1, H, W) float32 in [0, 1]: probability of particle",
     }
     if finder is None:
         return out

@@ -60,8 +60,8 @@ def write_onnx(model: Model, path: Path, host: Host | None = None) -> float:
         if not difference <= TOLERANCE:
             raise ModelError(
                 f"{path}: not written. The ONNX file's probabilities differ from the model's own by up to "
-                f"{difference:.2g}; {TOLERANCE:g} is allowed. A network that is hardly trained can differ so by rounding "
-                "alone. `emgen segment` takes the model folder as it is."
+                f"{difference:.2g}; {TOLERANCE:g} is allowed. A network that is hardly trained can differ so by "
+                "rounding alone. `emgen segment` takes the model folder as it is."
             )
         proto = onnx.load(str(draft))
         describe(proto, texts(_info(model, proto, difference), finder))
@@ -78,7 +78,7 @@ def describe(proto: Any, metadata: Mapping[str, str]) -> None:
     from emgen import __version__
 
     proto.producer_name, proto.producer_version = "emgen", __version__
-    proto.doc_string = f"In: {metadata['emgen.input']}. Out: {metadata['emgen.output']}."
+    proto.doc_string = f"In: {metadata['emgen_input']}. Out: {metadata['emgen_output']}."
     del proto.metadata_props[:]
     onnx.helper.set_model_props(proto, dict(metadata))
 

@@ -55,7 +55,7 @@ def rewritten(source: Path, path: Path, **metadata: str | None) -> Path:
     """A copy of an exported file with other metadata; ``None`` removes one."""
     proto = onnx.load(str(source))
     texts = {prop.key: prop.value for prop in proto.metadata_props}
-    texts |= {f"emgen.{name}": value for name, value in metadata.items()}
+    texts |= {f"emgen_{name}": value for name, value in metadata.items()}
     del proto.metadata_props[:]
     onnx.helper.set_model_props(proto, {name: value for name, value in texts.items() if value is not None})
     onnx.save(proto, str(path))
@@ -86,8 +86,8 @@ def test_the_file_says_what_the_model_says_and_what_wrote_it(folder, exported) -
     assert told["exported"]["opset"] == 17
     assert 0 <= told["exported"]["greatest_difference"] <= 1e-4
     texts = {prop.key: prop.value for prop in onnx.load(str(exported)).metadata_props}
-    assert "haadf-stem" in texts["emgen.input"]
-    assert "probability" in texts["emgen.output"]
+    assert "haadf-stem" in texts["emgen_input"]
+    assert "probability" in texts["emgen_output"]
 
 
 def test_the_command_names_the_file_after_the_run_and_tells_the_greatest_difference(
@@ -159,7 +159,7 @@ def test_a_rough_segmenter_that_was_taught_on_the_stack_travels_in_the_file(host
     assert own == pytest.approx(other, rel=1e-4)
     assert own != 0.9
     names = {prop.key for prop in onnx.load(str(file)).metadata_props}
-    assert {"emgen.finder/self_taught.json", "emgen.finder/segmenter/network.onnx"} <= names
+    assert {"emgen_finder/self_taught.json", "emgen_finder/segmenter/network.onnx"} <= names
 
 
 def test_a_rough_segmenter_that_is_not_installed_where_the_file_is_used_is_named(host, tmp_path) -> None:
@@ -248,7 +248,7 @@ def test_a_file_of_another_kind_is_a_typed_error(host, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("metadata", "says"),
     [
-        ({"format": None}, r"no emgen\.format"),
+        ({"format": None}, r"no emgen_format"),
         ({"format": "2"}, r"format 2; this emgen reads format 1"),
         ({"model": "{half"}, "not readable"),
         ({"model": "{}"}, "lack task, modality"),
