@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+
 import numpy as np
 from reference_tables import NOTE, table
 
 from emgen.particles import measure
 from emgen.particles.measure import LENGTHS, RING_PX
+from emgen.series.over_time import events_table, series_table
 from emgen.sizes.distribution import REPLICATES, VARIANTS
 from emgen.sizes.fits import LEAST, fit_laws
 from emgen.sizes.statistics import LENGTHS as LENGTH_STATISTICS
@@ -80,6 +84,17 @@ By maximum likelihood over the weighted diameters, of {least} particles and more
 | `aic`, `delta_aic` | Akaike's information criterion, and how far above that of the best law; above 10 it is out |
 | `ks` | largest distance between the fitted and the found cumulative distribution |
 | `p` | of so large a distance, were the law true; by parametric bootstrap |
+
+## Tables of a series
+
+What `emgen track` writes. `tracks.csv` and `.parquet` have the columns of the particle table, one row a particle and
+frame, and `track`, `frame` and `position_y`, `position_x` (of the centroid, with the stage's drift taken out). In all
+three tables `time_s` follows `frame` where the time between frames is known, and lengths are there in nm too where the
+pixel size is.
+
+`series.csv`: {series}
+
+`events.csv`: {events}
 """
 
 
@@ -90,7 +105,15 @@ def measurements_page() -> str:
         "variants": table(("variant", "border bias", "recall and size bias"), _variants()),
         "laws": table(("law", "parameters"), _laws()),
     }
+    parts |= {"series": _said_of_columns(series_table), "events": _said_of_columns(events_table)}
     return NOTE + "\n" + PAGE.format(**parts, replicates=REPLICATES, least=LEAST)
+
+
+def _said_of_columns(function: Callable[..., object]) -> str:
+    """The paragraph of a docstring that begins with ``Columns:``."""
+    paragraphs = (inspect.getdoc(function) or "").split("\n\n")
+    (said,) = [text.removeprefix("Columns: ") for text in paragraphs if text.startswith("Columns: ")]
+    return " ".join(said.replace("``", "`").split())
 
 
 def _columns() -> list[tuple[str, ...]]:

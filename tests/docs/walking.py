@@ -28,6 +28,7 @@ class Walker:
     def walk(self, page: Path) -> None:
         """Fails at the first block that fails, or prints something else than the page says."""
         steps = [block for block in blocks("bash", "python", "yaml", "toml", "text") if block.page == page]
+        assert steps, page
         printed = ""
         for step in steps:
             if step.output:
