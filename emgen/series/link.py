@@ -34,8 +34,8 @@ class Reach:
 
 
 def choose_reach(points_N: Sequence[Points], shift_N2: Array) -> Reach:
-    """A search range from the data: half a median diameter, or twice the motion that is left once drift is taken
-    out if that is more; at most half the distance to the nearest neighbour, but never less than that motion.
+    """A search range from the data: half a median diameter, or three times the motion that is left once drift is
+    taken out if that is more; at most half the distance to the nearest neighbour, but never less than that motion.
 
     The motion is the 95 % quantile of the distances between particles of two frames that are each other's nearest
     and of about one size.
@@ -48,7 +48,7 @@ def choose_reach(points_N: Sequence[Points], shift_N2: Array) -> Reach:
             moved.append(_motions(points_N[index - 1], points, shift_N2[index] - shift_N2[index - 1]))
     diameter, neighbour = (_quantile(np.concatenate(values), 0.5) for values in (diameters, apart))
     motion = _quantile(np.concatenate(moved), 0.95)
-    wanted = np.nanmax([0.5 * diameter, 2 * motion, 1.0])
+    wanted = np.nanmax([0.5 * diameter, 3 * motion, 1.0])
     allowed = np.nanmax([np.nanmin([wanted, 0.5 * neighbour]), np.nan_to_num(motion), 1.0])
     return Reach(float(allowed), diameter, motion, neighbour)
 

@@ -60,8 +60,8 @@ def cloud(apart: float, moved: float, diameter: float = 10.0, seed: int = 0) -> 
 
 @pytest.mark.parametrize(
     ("apart", "moved", "expected"),
-    [(60.0, 0.5, 5.0), (60.0, 4.0, 8.0), (14.0, 0.2, 5.0), (9.0, 0.2, 4.5)],
-    ids=["half a diameter", "twice the motion", "half a diameter among neighbours", "half way to the neighbour"],
+    [(60.0, 0.5, 5.0), (60.0, 4.0, 12.0), (14.0, 0.2, 5.0), (9.0, 0.2, 4.5)],
+    ids=["half a diameter", "three times the motion", "half a diameter among neighbours", "half way to the neighbour"],
 )
 def test_the_search_range_follows_size_motion_and_neighbours(apart: float, moved: float, expected: float) -> None:
     reach = choose_reach(cloud(apart, moved), np.zeros((5, 2)))

@@ -180,7 +180,9 @@ class World:
             if p.fades:
                 p.radius *= _FADE
             p.stretch = 1 + (p.stretch - 1) * _RELAX
-            if p.radius < SMALLEST_RADIUS and p.partner is None:
+            if p.partner is not None:
+                p.radius = max(p.radius, SMALLEST_RADIUS)  # it is to coalesce, not to dissolve
+            elif p.radius < SMALLEST_RADIUS:
                 del self.particles[p.id]
                 self.events.append(TruthEvent("disappearance", self.frame, (p.id,), None, *p.place.tolist()))
 
