@@ -123,14 +123,14 @@ def _preprocessing(spec: Any, percentiles: tuple[float, float] | None) -> list[A
 def _output(spec: Any, sample: Sample, folder: Path) -> Any:
     np.save(folder / "test_output.npy", sample.probability_HW[None, None])
     picture(folder / "sample_output.png", sample.probability_HW)
-    same = lambda side: spec.SizeReference(tensor_id=spec.TensorId(INPUT), axis_id=spec.AxisId(side))
+    sizes = {side: spec.SizeReference(tensor_id=spec.TensorId(INPUT), axis_id=spec.AxisId(side)) for side in "yx"}
     return spec.OutputTensorDescr(
         id=spec.TensorId(OUTPUT),
         description="probability of particle; 0.5 is the outline",
         axes=[
             spec.BatchAxis(),
             spec.ChannelAxis(channel_names=[spec.Identifier("particle")]),
-            *(spec.SpaceOutputAxisWithHalo(id=spec.AxisId(side), size=same(side), halo=HALO) for side in "yx"),
+            *(spec.SpaceOutputAxisWithHalo(id=spec.AxisId(side), size=sizes[side], halo=HALO) for side in sizes),
         ],
         data=spec.IntervalOrRatioDataDescr(type="float32", range=(0.0, 1.0)),
         test_tensor=spec.FileDescr(source=folder / "test_output.npy"),

@@ -83,7 +83,7 @@ def read_exported_info(path: Path) -> dict[str, Any]:
 
 def _open(path: Path, device: str) -> tuple[Any, str]:
     try:
-        import onnxruntime
+        import onnxruntime  # type: ignore[import-untyped]
     except ImportError as error:
         raise PreflightError(
             f"{path}: ONNX files are run by onnxruntime, which is not installed: pip install 'emgen[onnx]'"

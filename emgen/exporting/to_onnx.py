@@ -128,10 +128,11 @@ def _info(model: Model, proto: Any, difference: float) -> dict[str, Any]:
 
 def _without_folders(config: Mapping[str, Any]) -> dict[str, Any]:
     """Settings with paths cut to their last name: what they named is in the file, and they tell of a person's disk."""
-    is_path = lambda value: isinstance(value, str) and ("/" in value or "\\" in value)
-    return {
-        name: value.replace("\\", "/").rpartition("/")[2] if is_path(value) else value for name, value in config.items()
-    }
+    return {name: _last(value) if isinstance(value, str) else value for name, value in config.items()}
+
+
+def _last(text: str) -> str:
+    return text.replace("\\", "/").rstrip("/").rpartition("/")[2]
 
 
 def _check_scale(model: Model, again: Model, path: Path) -> None:

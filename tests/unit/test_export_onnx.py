@@ -46,7 +46,7 @@ def exported(host: Host, folder: Path, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture(scope="module")
 def micrographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("micrographs")
-    for number, phantom in enumerate(phantom_micrographs(2, (150, 181), seed=5, diameter=14)):
+    for number, phantom in enumerate(phantom_micrographs(2, (180, 211), seed=5, diameter=14, coverage=0.12)):
         tifffile.imwrite(folder / f"{number}.tif", np.round(60000 * phantom.image_HW).astype(np.uint16))
     return folder
 
