@@ -84,10 +84,10 @@ class Track:
 def tracks_of(table: pandas.DataFrame) -> list[Track]:
     """Of a table with ``track``, ``frame``, ``y``, ``x``, ``area_px`` and ``border``, by number."""
     found = []
-    for number, rows in table.sort_values(["track", "frame"], kind="stable").groupby("track"):
+    for _, rows in table.sort_values(["track", "frame"], kind="stable").groupby("track"):
         place, whole = rows[["y", "x"]].to_numpy(float), ~rows["border"].to_numpy(bool)
         frames, areas = rows["frame"].to_numpy(np.int64), rows["area_px"].to_numpy(float)
-        found.append(Track(int(number), frames, place, areas, whole))
+        found.append(Track(int(rows["track"].iloc[0]), frames, place, areas, whole))
     return found
 
 

@@ -45,12 +45,14 @@ def draw_series(series: pandas.DataFrame, folder: Path, stem: str = "series") ->
             axes.set_title(letter, loc="left", fontweight="bold", fontsize=9)
             axes.margins(x=0.01)
         panels[-1].set_xlabel(label)
-        paths = [folder / f"{stem}.{suffix}" for suffix in FORMATS]
-        for path in paths:
-            form = path.suffix[1:]
-            dated = {"Date": None} if form == "svg" else {}
-            replace_file(path, lambda partial, f=form, d=dated: figure.savefig(partial, dpi=DPI, format=f, metadata=d))
-    return paths
+        return [_save(figure, folder / f"{stem}.{suffix}") for suffix in FORMATS]
+
+
+def _save(figure: Any, path: Path) -> Path:
+    """Without a date: the same series gives the same file."""
+    form = path.suffix[1:]
+    dated = {"Date": None} if form == "svg" else {}
+    return replace_file(path, lambda partial: figure.savefig(partial, dpi=DPI, format=form, metadata=dated))
 
 
 def _time(series: pandas.DataFrame) -> tuple[Any, str]:

@@ -63,9 +63,9 @@ def link(place_N_K2: Iterable[Array], search_range: float, memory: int) -> NDArr
 
     Raises ``SpecError`` where a particle could be so many that no best assignment is found.
     """
-    import trackpy
-    from trackpy.linking import link_iter
-    from trackpy.linking.utils import SubnetOversizeException
+    import trackpy  # type: ignore[import-untyped]
+    from trackpy.linking import link_iter  # type: ignore[import-untyped]
+    from trackpy.linking.utils import SubnetOversizeException  # type: ignore[import-untyped]
 
     trackpy.quiet()
     settings: dict[str, Any] = {"memory": memory, "adaptive_stop": SMALLEST_SHARE * search_range}
@@ -133,15 +133,15 @@ def refined_drift(table: pandas.DataFrame, frames: int) -> Array:
     their own), without those over three robust standard deviations off. The same particles are compared in frame
     after frame, so that errors of their outlines do not add up. 0 where fewer than three tell.
     """
-    import pandas as pd
-
-    whole = table[~table["border"]].set_index(["frame", "track"])[["y", "x", "area_px"]]
+    rows = table[~table["border"].astype(bool)].sort_values(["track", "frame"], kind="stable")
+    track, frame, y, x, area = rows[["track", "frame", "y", "x", "area_px"]].to_numpy(float).T
+    next_one = (np.diff(track) == 0) & (np.diff(frame) == 1)
+    moves = np.stack([np.diff(y), np.diff(x)], axis=1)[next_one]
+    weight = np.sqrt(area[1:] * area[:-1])[next_one]
+    after = frame[1:][next_one].astype(int)
     steps = np.zeros((frames, 2))
-    seen = whole.groupby(level="frame").groups.keys()
-    for after in sorted(seen):
-        if after - 1 in seen:
-            both = pd.concat([whole.loc[after - 1], whole.loc[after]], axis=1, join="inner").to_numpy(float)
-            steps[after] = _common(both[:, 3:5] - both[:, :2], np.sqrt(both[:, 2] * both[:, 5]))
+    for number in np.unique(after).tolist():
+        steps[number] = _common(moves[after == number], weight[after == number])
     total: Array = steps.cumsum(axis=0)
     return total
 

@@ -116,9 +116,10 @@ def mean_interval(values: NDArray[np.float64], rng: np.random.Generator) -> tupl
 
 def _diameters(table: pandas.DataFrame, frames: int) -> dict[str, NDArray[np.float64]]:
     whole = table[~table["border"].astype(bool)]
-    values = {int(frame): rows.to_numpy(float) for frame, rows in whole.groupby("frame")["equivalent_diameter_px"]}
+    of, diameter = whole["frame"].to_numpy(int), whole["equivalent_diameter_px"].to_numpy(float)
     columns = np.full((4, frames), np.nan)
-    for frame, own in values.items():
+    for frame in np.unique(of).tolist():
+        own = diameter[of == frame]
         low, high = mean_interval(own, np.random.default_rng([0, frame]))
         columns[:, frame] = own.mean(), low, high, own.std(ddof=1) if len(own) > 1 else np.nan
     names = ("mean_diameter_px", "mean_diameter_low_px", "mean_diameter_high_px", "sd_diameter_px")

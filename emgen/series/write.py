@@ -37,13 +37,18 @@ def write_followed(
     summary = _summary(sources, seen, linked, settings, pixel_size_nm, series)
     write_table(folder, tracks, TRACKS)
     for name, table in ((SERIES, series), (EVENTS, events)):
-        text = table.to_csv(index=False, float_format="%.6g")
-        replace_file(folder / f"{name}.csv", lambda path, text=text: path.write_text(text, encoding="utf-8"))
+        write_csv(folder / f"{name}.csv", table)
     draw_series(series, folder)
     if seen.last is not None:
         draw_tracks(seen.last, linked, folder, pixel_size_nm, settings.frame_time_s)
     write_json_file(folder / SUMMARY, summary)
     return Followed(folder, tracks, series, events, summary)
+
+
+def write_csv(path: Path, table: pandas.DataFrame) -> Path:
+    """Six digits. Raises ``OutputError``."""
+    text = table.to_csv(index=False, float_format="%.6g")
+    return replace_file(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
 def _tracks(table: pandas.DataFrame) -> pandas.DataFrame:
@@ -60,7 +65,7 @@ def _tracks(table: pandas.DataFrame) -> pandas.DataFrame:
 def _in_units(table: pandas.DataFrame, pixel_size_nm: float | None, frame_time_s: float | None) -> None:
     """Adds ``time_s``, and every length and area in nm, where these are known."""
     if frame_time_s is not None:
-        table.insert(table.columns.get_loc("frame") + 1, "time_s", table["frame"] * frame_time_s)
+        table.insert(list(table).index("frame") + 1, "time_s", table["frame"] * frame_time_s)
     if pixel_size_nm is None:
         return
     image_only = {f"{name}_px" for name in ("centroid_y", "centroid_x", "y", "x")}

@@ -66,10 +66,17 @@ class PhantomSeries:
     def __iter__(self) -> Iterator[SeriesFrame]:
         return (self[index] for index in range(len(self)))
 
+    def labels(self, index: int) -> tuple[LabelArray, NDArray[np.int64]]:
+        """``label_HW`` and ``id_K`` of a frame without its image, which takes longer to draw."""
+        label_HW, _, id_K = self._painted(index)
+        return label_HW, id_K
+
     def __getitem__(self, index: int) -> SeriesFrame:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
         rng = np.random.default_rng([self.seed, 7, index])
         corner = self.origin_2 - self.shift_N2[index]
-        label_HW, depth_HW, id_K = self._painted(self.moments[index], corner, rng)
+        label_HW, depth_HW, id_K = self._painted(index)
         support_HW = _window(self.support_WW, corner, self.settings.shape_HW)
         if self.imaging.modality == "bf-tem":
             clean, _ = imaging.bright_field(support_HW, depth_HW, self.imaging, rng)
@@ -81,11 +88,9 @@ class PhantomSeries:
         image = imaging.display(imaging.record(clean, self.imaging, rng), self.imaging)
         return SeriesFrame(image, label_HW, id_K)
 
-    def _painted(
-        self, moment: Moment, corner_2: NDArray[np.float64], rng: np.random.Generator
-    ) -> tuple[LabelArray, FloatArray, NDArray[np.int64]]:
+    def _painted(self, index: int) -> tuple[LabelArray, FloatArray, NDArray[np.int64]]:
         """A shared pixel belongs to the particle that is relatively deeper inside."""
-        shape = self.settings.shape_HW
+        moment, corner_2, shape = self.moments[index], self.origin_2 - self.shift_N2[index], self.settings.shape_HW
         level_HW, owner_HW, depth_HW = np.zeros(shape, np.float32), np.full(shape, -1), np.zeros(shape, np.float32)
         for row in range(len(moment.id_K)):
             centre = moment.place_K2[row] - corner_2
@@ -98,7 +103,7 @@ class PhantomSeries:
                 inside = np.maximum(level, 0)
                 depth_HW[window] = np.maximum(depth_HW[window], contrast * np.sqrt(inside * (2 - inside)))
         area = np.bincount(owner_HW[owner_HW >= 0], minlength=len(moment.id_K))
-        kept = rng.permutation(np.flatnonzero(area >= _SMALLEST_AREA))
+        kept = np.random.default_rng([self.seed, 4, index]).permutation(np.flatnonzero(area >= _SMALLEST_AREA))
         number = np.zeros(len(moment.id_K) + 1, np.int32)  # the last stands for owner -1, the background
         number[kept] = np.arange(1, len(kept) + 1)
         return number[owner_HW], depth_HW, moment.id_K[kept]

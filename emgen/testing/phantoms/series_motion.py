@@ -77,7 +77,7 @@ class TruthEvent:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The particles of one frame, a row each: ``place_K2`` (y, x), ``stretch_K`` length over width, ``turn_K`` of it."""
+    """The particles of a frame, a row each: ``place_K2`` (y, x), ``stretch_K`` length over width, ``turn_K`` of it."""
 
     id_K: NDArray[np.int64]
     place_K2: NDArray[np.float64]
@@ -136,22 +136,25 @@ class World:
         """So many of the planned events begin now that they are spread evenly over the frames."""
         s = self.settings
         early = max(1, s.frames - 8)  # what begins in the last frames would not be seen to end
-        due = lambda count: int(count * self.frame / early) - int(count * (self.frame - 1) / early)
         if self.frame > early:
             return
-        for _ in range(due(s.coalescences)):
+        pairs, births, deaths = (
+            int(count * self.frame / early) - int(count * (self.frame - 1) / early)
+            for count in (s.coalescences, s.births, s.deaths)
+        )
+        for _ in range(pairs):
             self._pair_up()
-        for _ in range(due(s.births)):
+        for _ in range(births):
             self._born()
         free = [p for p in self.particles.values() if self._is_free(p)]
-        for index in self.rng.permutation(len(free))[: due(s.deaths)]:
+        for index in self.rng.permutation(len(free))[:deaths]:
             free[index].fades = True
 
     def _is_free(self, p: _Particle) -> bool:
         return p.partner is None and not p.fades and not p.grows_to
 
     def _pair_up(self) -> None:
-        """Two free neighbours that can meet in time; nobody stands between neighbours that are nearest to each other."""
+        """Two free neighbours that can meet in time; nothing stands between a particle and its nearest."""
         free = [p for p in self.particles.values() if self._is_free(p)]
         for index in self.rng.permutation(len(free)):
             first = free[index]
@@ -171,7 +174,7 @@ class World:
             self.events.append(TruthEvent("appearance", self.frame, (), p.id, *p.place.tolist()))
 
     def _resize(self) -> None:
-        mean = np.mean([p.radius for p in self.particles.values()])
+        mean = float(np.mean([p.radius for p in self.particles.values()]))
         for p in list(self.particles.values()):
             p.radius += self.settings.ripening * (1 - mean / p.radius)
             if p.grows_to:
