@@ -83,6 +83,8 @@ def _diameter(axes: Any, time: Any, series: pandas.DataFrame) -> None:
     names = tuple(f"mean_diameter{part}_{unit}" for part in ("", "_low", "_high"))
     _curve(axes, time, series, names, BEST, "mean, 95 % interval")
     axes.set_ylabel(f"mean diameter ({unit})")
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.18 * (high - low))  # room for the legend
     axes.legend(loc="upper left")
 
 

@@ -61,7 +61,7 @@ def _ground(axes: Any, last: ReadFrame) -> None:
     else:
         low, high = np.percentile(last.image_HW, CLIPPED)
         axes.imshow(last.image_HW, vmin=low, vmax=max(high, low + 1e-9), **grey)
-    loops = [loop[:, ::-1] for _, found in outlines(last.label_HW) for loop in found]
+    loops = [loop[:, ::-1] - 0.5 for _, found in outlines(last.label_HW) for loop in found]
     axes.add_collection(PolyCollection(loops, facecolors="none", edgecolors=OUTLINE, linewidths=0.5, alpha=0.8))
 
 
