@@ -38,7 +38,8 @@ def command(
     """Segment micrographs (files, folders or quoted globs) with MODEL: a run's model/ folder, or `pretrained`.
 
     For each: <stem>_mask.tif (0 and 255) and <stem>_labels.tif (one value a particle), of its own size; for all:
-    particles.csv and .parquet, size_distribution.json, .csv and figures, and summary.json. A file that cannot be used is reported, the others are done; the status is then 1.
+    particles.csv and .parquet, size_distribution.json, .csv and figures, and summary.json. A file that cannot be used
+    is reported, the others are done; the status is then 1.
     """
     from emgen.api import segment
     from emgen.sizes import in_words

@@ -119,10 +119,11 @@ def size_distribution(
         notes.append("one micrograph: the intervals do not hold how micrographs differ")
     names = [name for name, (_, detection) in VARIANTS.items() if response is not None or not detection]
     exact = response.curves() if response else None
+    resampled: Sequence[Curves | None] = response.resampled(_CURVES, seed) if response else []
     variants = {}
     for name in names:
         border, detection = VARIANTS[name]
-        drawn = list(_drawn(sample, response if detection else None, border, replicates, seed))
+        drawn = list(_drawn(sample, resampled if detection else [None], border, replicates, seed))
         corrected = apply(sample, exact if detection else None, border)
         fits = fit_laws(*corrected, seed) if laws else []
         variants[name] = _variant(name, sample, corrected, drawn, fits)
@@ -173,11 +174,10 @@ def _usable(response: Response | None, sample: SizeSample) -> tuple[Response | N
 
 
 def _drawn(
-    sample: SizeSample, response: Response | None, border: bool, number: int, seed: int
+    sample: SizeSample, curves: Sequence[Curves | None], border: bool, number: int, seed: int
 ) -> Iterator[tuple[Array, Array]]:
     if len(sample.diameter_K) < 2:
         return
-    curves: Sequence[Curves | None] = response.resampled(_CURVES, seed) if response else [None]
     weight_K = border_weights(sample.box_K2, sample.field_J2[sample.micrograph_K])
     log_K = np.log(sample.diameter_K)
     draws = replicates(log_K, sample.micrograph_K, weight_K, sample.micrographs, number, seed)
@@ -209,7 +209,7 @@ def _estimates(exact: tuple[Array, Array], drawn: Sequence[tuple[Array, Array]])
     if not drawn:
         return {name: Estimate(value=values[name], low=float("nan"), high=float("nan")) for name in NAMES}
     here, moments_B = log_moments(*exact), [log_moments(*one) for one in drawn]
-    others_B = [statistics(*one) for one in drawn]
+    others_B = [statistics(*one, moments) for one, moments in zip(drawn, moments_B, strict=True)]
     ends = {name: percentile([one[name] for one in others_B]) for name in QUANTILES}
     for name in SMOOTH:
         logs_B, errors_B = zip(*(one[name] for one in moments_B), strict=True)

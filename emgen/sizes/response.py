@@ -31,7 +31,7 @@ MATCH = 0.3
 and how much too small is what is asked."""
 ENOUGH = 50
 """Particles below which curves over size say nothing."""
-EDGE_SD = 0.02
+EDGE_SD = 0.03
 """Standard deviation of the logarithm of all sizes that a model draws, by which its idea of the edge is off.
 
 Nothing in a run tells it. Rough masks that are a little too wide teach the networks to paint particles a little too

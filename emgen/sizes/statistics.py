@@ -33,8 +33,13 @@ MEANINGS: Mapping[str, str] = {
 }
 
 
-def statistics(diameter_K: Array, weight_K: Array) -> dict[str, float]:
+Moments = Mapping[str, tuple[float, float]]
+
+
+def statistics(diameter_K: Array, weight_K: Array, moments: Moments | None = None) -> dict[str, float]:
     """Every statistic of ``NAMES``. NaN throughout of no particle, ``sd`` and what rests on it NaN of one.
+
+    ``moments``: what ``log_moments`` gave for them, where that is known already.
 
     >>> found = statistics(np.array([1.0, 3.0]), np.array([1.0, 1.0]))
     >>> round(found["mean"], 3), round(found["mean_area"], 3), round(found["mean_volume"], 3)
@@ -42,9 +47,11 @@ def statistics(diameter_K: Array, weight_K: Array) -> dict[str, float]:
     """
     if not len(diameter_K) or not weight_K.sum() > 0:
         return dict.fromkeys(NAMES, float("nan"))
-    values = {name: float(np.exp(log)) for name, (log, _) in log_moments(diameter_K, weight_K).items()}
-    d10, d50, d90 = quantiles(diameter_K, weight_K, (0.1, 0.5, 0.9))
-    (d50_volume,) = quantiles(diameter_K, weight_K * diameter_K**3, (0.5,))
+    values = {name: float(np.exp(log)) for name, (log, _) in (moments or log_moments(diameter_K, weight_K)).items()}
+    order = np.argsort(diameter_K)
+    d, w = diameter_K[order], weight_K[order]
+    d10, d50, d90 = _quantiles(d, w, (0.1, 0.5, 0.9))
+    (d50_volume,) = _quantiles(d, w * d**3, (0.5,))
     return values | {"d10": d10, "d50": d50, "d90": d90, "d50_volume": d50_volume, "span": (d90 - d10) / d50}
 
 
@@ -55,9 +62,12 @@ def quantiles(diameter_K: Array, weight_K: Array, at: tuple[float, ...]) -> list
     [2.0]
     """
     order = np.argsort(diameter_K)
-    weight = weight_K[order]
-    middle = (np.cumsum(weight) - weight / 2) / weight.sum()
-    return [float(value) for value in np.interp(at, middle, diameter_K[order])]
+    return _quantiles(diameter_K[order], weight_K[order], at)
+
+
+def _quantiles(rising_K: Array, weight_K: Array, at: tuple[float, ...]) -> list[float]:
+    middle = (np.cumsum(weight_K) - weight_K / 2) / weight_K.sum()
+    return [float(value) for value in np.interp(at, middle, rising_K)]
 
 
 def log_moments(diameter_K: Array, weight_K: Array) -> dict[str, tuple[float, float]]:

@@ -35,7 +35,8 @@ start, used = time.perf_counter(), time.process_time()
 stack = open_file(path, host)
 waited, opened = time.perf_counter() - start, time.process_time() - used
 sums = [int(stack[i].image_HW.astype("i8").sum()) for i in (0, len(stack) - 1)]
-print(json.dumps({"seconds": opened, "waited": waited, "frames": len(stack), "sums": sums, "grown_mib": peak() - before}))
+told = {"seconds": opened, "waited": waited, "frames": len(stack), "sums": sums, "grown_mib": peak() - before}
+print(json.dumps(told))
 """
 
 
