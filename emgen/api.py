@@ -73,18 +73,20 @@ def export(
     device: str = "auto",
     host: Host | None = None,
     tell: Callable[[str], None] = lambda line: None,
+    **options: str,
 ) -> Path:
     """A model, or what a run made, as other programs take it, as ``emgen export``; where it was written.
 
     ``model``: a model folder, a run folder or ``"pretrained"``. ``format``: a name in ``emgen.exporting.FORMATS``.
-    ``out``: by default a name of the model's own in the working folder. Raises ``ModelError`` where the result would
-    differ from the model, ``OutputError``, ``PreflightError``, ``SpecError``.
+    ``out``: by default a name of the model's own in the working folder. ``options``: what a format takes besides
+    (``emgen.exporting.OPTIONS``). Raises ``ModelError`` where the result would differ from the model, ``OutputError``,
+    ``PreflightError``, ``SpecError``.
     """
     from emgen.exporting import export as write
     from emgen.host import load_host
 
     place = None if out is None else Path(out)
-    return write(model, format, place, host=host or load_host(), device=device, tell=tell)
+    return write(model, format, place, host=host or load_host(), device=device, tell=tell, **options)
 
 
 def measure(

@@ -16,18 +16,24 @@ from emgen.exporting import FORMATS
     "format_",
     required=True,
     type=click.Choice(list(FORMATS)),
-    help="onnx: one file for ONNX Runtime and `emgen segment`. bioimageio: a package for bioimage.io and its programs.",
+    help="onnx: one file for ONNX Runtime and `emgen segment`. bioimageio: a package for bioimage.io and its programs. "
+    "dataset: a run's virtual images, masks and labels, for others to train on.",
 )
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Write here; by default in this folder, under the model's name."
 )
+@click.option("--generation", type=click.Choice(["first", "second"]), help="Of a dataset; by default second.")
+@click.option("--licence", metavar="ID", help="Of a dataset, e.g. cc-by-4.0: into its card.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-def command(model: str, format_: str, out: Path | None, device: str) -> None:
-    """Write MODEL (a run's model/ folder, or `pretrained`) in a format that other programs take.
+def command(
+    model: str, format_: str, out: Path | None, generation: str | None, licence: str | None, device: str
+) -> None:
+    """Write MODEL (a run's model/ folder, a run, or `pretrained`) in a format that other programs take.
 
     A network is checked as it is written: its probabilities must be those of the model to 1e-4. An ONNX file stands in
     the model's place in `emgen segment`, where torch is then not needed.
     """
     from emgen.api import export
 
-    click.echo(export(model, format_, out, device=device, tell=click.echo))
+    options = {name: value for name, value in (("generation", generation), ("licence", licence)) if value}
+    click.echo(export(model, format_, out, device=device, tell=click.echo, **options))

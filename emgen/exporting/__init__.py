@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 FORMATS: Mapping[str, str] = {
     "onnx": "emgen.exporting.to_onnx:export_onnx",
     "bioimageio": "emgen.exporting.to_bioimageio:export_bioimageio",
+    "dataset": "emgen.writing.dataset:export_dataset",
 }
 """Name to ``"package.module:function"``."""
 
@@ -25,22 +26,46 @@ class Export(Protocol):
     """What stands behind a format: writes ``out``, or a name of its own in the working folder, and says where."""
 
     def __call__(
-        self, source: str | Path, out: Path | None, *, host: Host, device: str, tell: Callable[[str], None]
+        self,
+        source: str | Path,
+        out: Path | None,
+        *,
+        host: Host,
+        device: str,
+        tell: Callable[[str], None],
+        **options: str,
     ) -> Path:
         """``source``: a model folder, a run folder, an exported file or ``pretrained``. ``tell`` gets lines of text.
+        ``options``: of ``OPTIONS``.
 
         Nothing stands at the place of the result until it is complete.
         """
         ...
 
 
+OPTIONS: Mapping[str, tuple[str, ...]] = {"dataset": ("generation", "licence")}
+"""What a format takes besides."""
+
+
 def export(
-    source: str | Path, format: str, out: Path | None, *, host: Host, device: str, tell: Callable[[str], None]
+    source: str | Path,
+    format: str,
+    out: Path | None,
+    *,
+    host: Host,
+    device: str,
+    tell: Callable[[str], None],
+    **options: str,
 ) -> Path:
-    """Writes ``source`` in a format. Raises ``SpecError`` for an unknown one, and what that format raises."""
+    """Writes ``source`` in a format. Raises ``SpecError`` for an unknown one or an option of another, and what that
+    format raises."""
     from emgen.host import resolve
 
     if format not in FORMATS:
         raise SpecError(f'format: there is no "{format}".{did_you_mean(format, FORMATS)} Known: {listing(FORMATS)}.')
+    for name in options:
+        if name not in OPTIONS.get(format, ()):
+            takers = listing(other for other, names in OPTIONS.items() if name in names)
+            raise SpecError(f'{name}: the format "{format}" takes no such option; {takers} does.')
     function: Export = resolve(FORMATS[format])
-    return function(source, out, host=host, device=device, tell=tell)
+    return function(source, out, host=host, device=device, tell=tell, **options)

@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 import tifffile
 import yaml
+from click.testing import CliRunner
 from tandem_inputs import small_spec, write_images
 
 from emgen import hookimpl
 from emgen.artifacts import open_stack
+from emgen.cli import main
 from emgen.engine import run_spec
 from emgen.errors import OutputError
 from emgen.host import Host
@@ -255,3 +257,21 @@ def test_a_failure_leaves_no_half_data_set(run: Path, tmp_path: Path, monkeypatc
     with pytest.raises(OutputError, match="No space left"):
         export_dataset(run, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_exports_it_with_the_licence_and_generation_asked_for(
+    run: Path, dataset: Path, tmp_path: Path
+) -> None:
+    call = ["export", str(run), "--format", "dataset", "--out", str(tmp_path / "first"), "--licence", "cc-by-4.0"]
+    done = CliRunner().invoke(main, [*call, "--generation", "first"])
+    assert done.exit_code == 0, done.output
+    assert "license: cc-by-4.0" in (tmp_path / "first" / "README.md").read_text()
+    first, second = (next((folder / "images").glob("*.tif")) for folder in (tmp_path / "first", dataset))
+    assert first.read_bytes() != second.read_bytes()
+
+
+def test_an_option_of_another_format_is_refused(run: Path, tmp_path: Path) -> None:
+    call = ["export", str(run), "--format", "onnx", "--out", str(tmp_path / "m.onnx"), "--licence", "mit"]
+    done = CliRunner().invoke(main, call)
+    assert done.exit_code == 2
+    assert "licence" in done.stderr
