@@ -2,7 +2,8 @@
 
 ``emgen_format``: the layout described here. ``emgen_model``: ``model.json`` of the model as JSON, and ``exported``, by
 what the file was written. ``emgen_input``, ``emgen_output``: what goes in and what comes out, in words.
-``emgen_finder/PATH``: in base64 the files of the rough segmenter that finds a micrograph's scale, if it has any.
+``emgen_file/PATH``: in base64 what else a model folder holds: what the rough segmenter that finds a micrograph's scale
+has learnt (``finder/``), and what the model does to sizes (``response.json``), where there is any.
 """
 
 from __future__ import annotations
@@ -18,23 +19,21 @@ from emgen.errors import ModelError
 
 LAYOUT = 1
 _FORMAT, _MODEL = "emgen_format", "emgen_model"
-_FINDER = "emgen_finder/"
+_FILE = "emgen_file/"
 _NEEDED = ("task", "modality", "polarity", "working_diameter")
 
 
-def texts(info: Mapping[str, Any], finder: Path | None) -> dict[str, str]:
-    """The metadata of a model. ``finder``: the folder of its rough segmenter."""
-    out = {
+def texts(info: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    """The metadata of a model. ``folder``: what goes with it beside its network, as in a model folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
         _FORMAT: str(LAYOUT),
         _MODEL: json.dumps(info, sort_keys=True),
         "emgen_input": f"(N, 1, H, W) float32 in [0, 1]: micrographs normalised as of modality {info['modality']}, "
         f"resized until particles are about {info['working_diameter']:g} px across; any N, H, W",
         "emgen_output": "(N, 1, H, W) float32 in [0, 1]: probability of particle",
+        **{_FILE + path.relative_to(folder).as_posix(): _encoded(path) for path in files},
     }
-    if finder is None:
-        return out
-    files = sorted(path for path in finder.rglob("*") if path.is_file())
-    return out | {_FINDER + path.relative_to(finder).as_posix(): _encoded(path) for path in files}
 
 
 def info_of(metadata: Mapping[str, str], path: Path) -> dict[str, Any]:
@@ -62,17 +61,15 @@ def info_of(metadata: Mapping[str, str], path: Path) -> dict[str, Any]:
     return info
 
 
-def unpack_finder(metadata: Mapping[str, str], folder: Path, source: Path) -> None:
-    """Writes the rough segmenter's files where ``emgen.model.scale_finder`` looks for them. Raises ``ModelError``."""
-    from emgen.model import FINDER
-
+def unpack(metadata: Mapping[str, str], folder: Path, source: Path) -> None:
+    """Writes the files of the metadata as they lay in the model folder. Raises ``ModelError``."""
     for name in metadata:
-        if not name.startswith(_FINDER):
+        if not name.startswith(_FILE):
             continue
-        inside = PurePosixPath(name.removeprefix(_FINDER))
+        inside = PurePosixPath(name.removeprefix(_FILE))
         if inside.is_absolute() or ".." in inside.parts or "\\" in str(inside) or ":" in str(inside):
             raise ModelError(f"{source}: its metadata name a file outside the model, {str(inside)!r}; do not use it.")
-        path = folder / FINDER / inside
+        path = folder / inside
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             path.write_bytes(base64.b64decode(metadata[name], validate=True))

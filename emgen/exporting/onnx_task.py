@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emgen.errors import EmgenError, ModelError, PreflightError
-from emgen.exporting.metadata import info_of, unpack_finder
+from emgen.exporting.metadata import info_of, unpack
 from emgen.stages import Context, FloatArray, Stack
 
 if TYPE_CHECKING:
     from emgen.host import Host
     from emgen.model import Model
+    from emgen.sizes.response import Response
 
 INPUT, OUTPUT = "image", "probability"
 """Names in the graph, both (N, 1, H, W) float32 with N, H and W free."""
@@ -60,12 +61,14 @@ class OnnxTask:
 def load_exported(path: Path, *, host: Host, device: str = "auto") -> Model:
     """The model of an ONNX file that ``emgen export`` wrote. Raises ``ModelError``, ``PreflightError``."""
     from emgen.model import Model, scale_finder
+    from emgen.sizes.response import read_response
 
     task = OnnxTask(path, device)
     info = info_of(task.metadata, path)
     context = Context(device=task.device, polarity=info["polarity"])
     with tempfile.TemporaryDirectory() as folder:
-        unpack_finder(task.metadata, Path(folder), path)
+        unpack(task.metadata, Path(folder), path)
+        response = read_response(Path(folder))
         try:
             finder = scale_finder(Path(folder), info, host, context)
         except (EmgenError, ImportError) as error:
@@ -73,12 +76,21 @@ def load_exported(path: Path, *, host: Host, device: str = "auto") -> Model:
                 f"{path}: the model asks the rough segmenter {info['scale']['segmenter']!r} how large the particles of "
                 f"a micrograph are, and that one cannot be used here: {error} Install what it needs."
             ) from error
-    return Model(task, info, finder)
+    return Model(task, info, finder, response)
 
 
 def read_exported_info(path: Path) -> dict[str, Any]:
     """What ``model.json`` of the exported model said, and ``exported``. Raises ``ModelError``, ``PreflightError``."""
     return info_of(OnnxTask(path, "cpu").metadata, path)
+
+
+def read_exported_response(path: Path) -> Response | None:
+    """What the model does to sizes, where its run has measured that. Raises ``ModelError``, ``PreflightError``."""
+    from emgen.sizes.response import read_response
+
+    with tempfile.TemporaryDirectory() as folder:
+        unpack(OnnxTask(path, "cpu").metadata, Path(folder), path)
+        return read_response(Path(folder))
 
 
 def _open(path: Path, device: str) -> tuple[Any, str]:

@@ -54,7 +54,7 @@ def write_onnx(model: Model, path: Path, host: Host | None = None) -> float:
 
     from emgen.host import load_host
 
-    with partial(path) as draft, _finder_files(model) as finder:
+    with partial(path) as draft, _files(model) as files:
         _write_graph(model, draft)
         difference = greatest_difference(model.task, OnnxTask(draft, "cpu"), model.polarity)
         if not difference <= TOLERANCE:
@@ -64,7 +64,7 @@ def write_onnx(model: Model, path: Path, host: Host | None = None) -> float:
                 "rounding alone. `emgen segment` takes the model folder as it is."
             )
         proto = onnx.load(str(draft))
-        describe(proto, texts(_info(model, proto, difference), finder))
+        describe(proto, texts(_info(model, proto, difference), files))
         draft.write_bytes(proto.SerializeToString(deterministic=True))
         if model.finder is not None:
             _check_scale(model, load_exported(draft, host=host or load_host(), device="cpu"), path)
@@ -103,15 +103,20 @@ def _write_graph(model: Model, path: Path) -> None:
 
 
 @contextmanager
-def _finder_files(model: Model) -> Iterator[Path | None]:
-    """A folder with what the rough segmenter needs elsewhere; ``None`` where its settings are all."""
+def _files(model: Model) -> Iterator[Path]:
+    """A folder with what goes with the network, as in a model folder: nothing, where settings are all."""
+    from emgen.model import FINDER
+    from emgen.sizes.response import write_response
+
     write = getattr(model.finder, "export_onnx", None) or getattr(model.finder, "save", None)
-    if write is None:
-        yield None
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        write(Path(folder))
-        yield Path(folder)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if write is not None:
+            (folder / FINDER).mkdir()
+            write(folder / FINDER)
+        if model.response is not None:
+            write_response(folder, model.response)
+        yield folder
 
 
 def _info(model: Model, proto: Any, difference: float) -> dict[str, Any]:

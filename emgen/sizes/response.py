@@ -147,13 +147,15 @@ def read_response(folder: Path) -> Response | None:
 
 
 def response_of(ref: str | Path, host: Host | None = None) -> Response | None:
-    """That of a model by its folder, run folder or name; ``None`` where it has none, as an exported file.
+    """That of a model by its folder, run folder, exported file or name; ``None`` where it has none.
 
     Raises ``ModelError`` where there is no such model.
     """
+    from emgen.exporting.onnx_task import read_exported_response
     from emgen.model import model_folder
 
-    return read_response(model_folder(ref, host))
+    folder = model_folder(ref, host)
+    return read_exported_response(folder) if folder.is_file() else read_response(folder)
 
 
 def response_from(kept: dict[str, Any]) -> Response:

@@ -159,7 +159,7 @@ def test_a_rough_segmenter_that_was_taught_on_the_stack_travels_in_the_file(host
     assert own == pytest.approx(other, rel=1e-4)
     assert own != 0.9
     names = {prop.key for prop in onnx.load(str(file)).metadata_props}
-    assert {"emgen_finder/self_taught.json", "emgen_finder/segmenter/network.onnx"} <= names
+    assert {"emgen_file/finder/self_taught.json", "emgen_file/finder/segmenter/network.onnx"} <= names
 
 
 def test_a_rough_segmenter_that_is_not_installed_where_the_file_is_used_is_named(host, tmp_path) -> None:
@@ -167,6 +167,19 @@ def test_a_rough_segmenter_that_is_not_installed_where_the_file_is_used_is_named
     file = export(folder, "onnx", tmp_path / "m.onnx", host=host)
     with pytest.raises(ModelError, match=r"m\.onnx.*'threshold'.*Installed: fake-segmenter"):
         load_model(file, host=Host.from_modules([fakes, exportable]))
+
+
+def test_what_the_model_does_to_sizes_travels_in_the_file(host, tmp_path) -> None:
+    from emgen.sizes import response_of
+    from emgen.sizes.response import measure_response, write_response
+
+    folder = exportable.write_model(tmp_path / "model")
+    (phantom,) = phantom_micrographs(1, (200, 200), seed=2, diameter=14, coverage=0.1)
+    write_response(folder, measure_response([(phantom.label_HW, phantom.label_HW)]))
+    file = export(folder, "onnx", tmp_path / "m.onnx", host=host)
+    own, told = response_of(folder, host), response_of(file, host)
+    assert own.to_dict() == told.to_dict() == load_model(file, host=host).response.to_dict()
+    assert len(own.true_T) > 0
 
 
 # What is refused
@@ -253,9 +266,9 @@ def test_a_file_of_another_kind_is_a_typed_error(host, tmp_path) -> None:
         ({"model": "{half"}, "not readable"),
         ({"model": "{}"}, "lack task, modality"),
         ({"model": '{"format": 9, "task": "a", "modality": "b", "polarity": "c", "working_diameter": 1}'}, "format 9"),
-        ({"finder/../../x.json": "aGVsbG8="}, r"outside the model, '\.\./\.\./x\.json'"),
-        ({"finder//etc/x": "aGVsbG8="}, "outside the model"),
-        ({"finder/x": "%%"}, "not base64"),
+        ({"file/../../x.json": "aGVsbG8="}, r"outside the model, '\.\./\.\./x\.json'"),
+        ({"file//etc/x": "aGVsbG8="}, "outside the model"),
+        ({"file/x": "%%"}, "not base64"),
     ],
 )
 def test_metadata_that_are_not_emgens_are_refused(host, exported, tmp_path, metadata, says) -> None:
