@@ -39,7 +39,11 @@ COLUMNS = {
     "solidity": ("", "area over that of the convex hull"),
     "orientation": ("deg", "of the major axis against the x axis, counter-clockwise"),
     "border": ("", "whether the micrograph's edge cuts it: then its size is not known"),
-    "mean_intensity": ("", "mean of the micrograph upon it; only where the micrograph is there"),
+    "mean_intensity": (
+        "",
+        "mean of the micrograph upon it: of `emgen segment` in [0, 1] as its modality normalises, of `emgen measure` "
+        "with `--images` in the file's own values",
+    ),
     "contrast": ("", f"that mean less the mean of a ring of {RING_PX} px around it, other particles left out"),
 }
 LAWS = {

@@ -55,6 +55,42 @@ def check_emgen(words: list[str]) -> None:
             assert word.split("=")[0] in known | {"--help", "-h"}, f"{context.command_path} has no option {word!r}"
 
 
+def parse(words: list[str]) -> None:
+    """As the command would when it is called: required arguments, types and choices, without doing anything."""
+    command: click.Command = main
+    context = click.Context(main, info_name="emgen")
+    words = [word for i, word in enumerate(words) if not {">", ">>", "<"} & {word, words[i - 1] if i else ""}]
+    while isinstance(command, click.Group):
+        words = words[next((i for i, word in enumerate(words) if not word.startswith("-")), len(words)) :]
+        if not words:
+            return
+        inner = command.get_command(context, words.pop(0))
+        assert inner is not None
+        command, context = inner, click.Context(inner, info_name=inner.name, parent=context)
+    if not {"-h", "--help"} & set(words):
+        command.make_context(command.name, words, parent=context.parent)
+
+
+def in_blocks() -> list[tuple[str, str]]:
+    shell = blocks("bash", "sh", "console")
+    return [(str(block), line) for block in shell for line in shell_lines(block) if line.startswith("emgen ")]
+
+
+@pytest.mark.parametrize(("where", "line"), in_blocks())
+def test_a_shell_example_is_a_call_that_the_command_takes(where: str, line: str) -> None:
+    try:
+        parse(words_of(line)[1:])
+    except click.ClickException as error:
+        pytest.fail(f"{where}: {line}: {error.format_message()}")
+
+
+def test_the_check_of_calls_sees_one_that_lacks_an_argument_or_has_a_wrong_choice() -> None:
+    with pytest.raises(click.UsageError, match="Missing"):
+        parse(["segment", "pretrained"])
+    with pytest.raises(click.UsageError, match="is not one of"):
+        parse(["plugins", "new", "mine", "--kind", "gan"])
+
+
 def make_targets() -> set[str]:
     return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
