@@ -129,6 +129,7 @@ def track(
     images: Images = (),
     pixel_size_nm: float | None = None,
     frame_time_s: float | None = None,
+    meaning: Meaning | None = None,
     search_range_px: float | None = None,
     memory: int | None = None,
     drift: Drift = "auto",
@@ -147,6 +148,7 @@ def track(
     settings = Settings(
         pixel_size_nm=pixel_size_nm,
         frame_time_s=frame_time_s,
+        meaning=meaning,
         search_range_px=search_range_px,
         memory=memory,
         drift=drift,

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 _ABOVE_0 = click.FloatRange(min=0, min_open=True)
+_MEANINGS = ("labels", "mask", "probability")
 _DRIFTS = ("auto", "particles", "images", "none")
 
 
@@ -19,6 +20,7 @@ _DRIFTS = ("auto", "particles", "images", "none")
 )
 @click.option("--pixel-size", type=_ABOVE_0, metavar="NM", help="Side of a pixel in nm; goes over what the files say.")
 @click.option("--frame-time", type=_ABOVE_0, metavar="S", help="Seconds from frame to frame.")
+@click.option("--as", "meaning", type=click.Choice(_MEANINGS), help="What the label files hold; else told from each.")
 @click.option(
     "--search-range",
     type=_ABOVE_0,
@@ -52,6 +54,7 @@ def command(labels: tuple[str, ...], images: tuple[str, ...], out: Path, **optio
     settings = {
         "pixel_size_nm": options["pixel_size"],
         "frame_time_s": options["frame_time"],
+        "meaning": options["meaning"],
         "search_range_px": options["search_range"],
         "memory": options["memory"],
         "drift": options["drift"],

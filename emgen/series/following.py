@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from emgen.engine.progress import Progress, Silent
 from emgen.errors import BadImageError, NoParticlesError, SpecError
 from emgen.particles import measure
+from emgen.particles.instances import MEANINGS, Meaning
 from emgen.particles.tables import concatenated, make_folder
 from emgen.series.coalescence import find_coalescences, tracks_of
 from emgen.series.drift import Points, shift_of_images, shift_of_particles
@@ -39,6 +40,7 @@ class Settings:
     Attributes
     ----------
     pixel_size_nm: of all frames; goes over what files and summary say. frame_time_s: from frame to frame.
+    meaning: of the label files: ``labels``, ``mask`` or ``probability``.
     search_range_px: how far a particle may move from frame to frame, drift aside. memory: how many frames in a row it
         may be missed. drift: measured from ``particles``, from ``images``, not at all (``none``), or ``auto``: from
         particles, and from images between frames whose particles do not agree.
@@ -46,6 +48,7 @@ class Settings:
 
     pixel_size_nm: float | None = None
     frame_time_s: float | None = None
+    meaning: Meaning | None = None
     search_range_px: float | None = None
     memory: int | None = None
     drift: Drift = "auto"
@@ -57,8 +60,9 @@ class Settings:
                 raise SpecError(f"{name}: {value:g} {unit} is no size. Give a number above 0, or leave it out.")
         if self.memory is not None and self.memory < 0:
             raise SpecError(f"memory: {self.memory} is no number of frames. Give 0 or more, or leave it out.")
-        if self.drift not in DRIFTS:
-            raise SpecError(f"drift: {self.drift!r} is none of {', '.join(DRIFTS)}.")
+        for name, value, known in (("drift", self.drift, DRIFTS), ("meaning", self.meaning or "labels", MEANINGS)):
+            if value not in known:
+                raise SpecError(f"{name}: {value!r} is none of {', '.join(known)}.")
 
 
 @dataclass(slots=True)
@@ -119,7 +123,7 @@ def follow(
 
     sources = find_frames(labels, images, host)
     make_folder(out)
-    seen = _look(sources, FrameReader(host, settings.pixel_size_nm), settings, progress or Silent())
+    seen = _look(sources, FrameReader(host, settings.pixel_size_nm, settings.meaning), settings, progress or Silent())
     if not any(len(points) for points in seen.points):
         raise NoParticlesError(
             f"{sources.frames[0].labels.path} and the {len(sources.frames) - 1} frames after it hold no particle, so "

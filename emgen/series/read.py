@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from emgen.data.opening import open_file, read_frame
 from emgen.errors import BadImageError, DataError, UnreadableFileError
-from emgen.particles.instances import instances_of, meaning_of
+from emgen.particles.instances import Meaning, instances_of, meaning_of
 from emgen.series.sources import Place, SeriesFrame
 from emgen.stages import LabelArray
 
@@ -32,11 +32,12 @@ class ReadFrame:
 class FrameReader:
     """Reads frames in order. One label file and one image file are kept open, nothing else is kept.
 
-    ``pixel_size_nm``: of all frames; goes over what files and summary say.
+    ``pixel_size_nm``: of all frames; goes over what files and summary say. ``meaning``: of the label files; None: told
+    from each.
     """
 
-    def __init__(self, host: Host, pixel_size_nm: float | None = None) -> None:
-        self._host, self._pixel_size_nm = host, pixel_size_nm
+    def __init__(self, host: Host, pixel_size_nm: float | None = None, meaning: Meaning | None = None) -> None:
+        self._host, self._pixel_size_nm, self._meaning = host, pixel_size_nm, meaning
         self._open: dict[str, tuple[Path, Sequence[Any]]] = {}
         self._first: tuple[Path, tuple[int, ...]] | None = None
 
@@ -47,7 +48,7 @@ class FrameReader:
         values_HW = np.asarray(picture.image_HW)
         if values_HW.ndim != 2:
             raise BadImageError(f"{path}: an image of shape {values_HW.shape} is no label image (height, width).")
-        label_HW = instances_of(values_HW, meaning_of(values_HW, path), path)
+        label_HW = instances_of(values_HW, self._meaning or meaning_of(values_HW, path), path)
         self._first = self._first or (path, label_HW.shape)
         if label_HW.shape != self._first[1]:
             raise BadImageError(_sizes(path, label_HW.shape, *self._first) + " The frames of a series have one size.")

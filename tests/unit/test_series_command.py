@@ -183,6 +183,18 @@ def test_binary_masks_are_taken_apart_into_particles(series, tmp_path: Path) -> 
     assert len(followed.tracks) == pytest.approx(sum(len(frame.id_K) for frame in series), rel=0.1)
 
 
+def test_labels_of_8_bit_are_taken_once_they_are_called_labels(series, tmp_path: Path) -> None:
+    """As Fiji writes few particles; they could be grey pictures as well, so nobody guesses."""
+    for index in range(3):
+        tifffile.imwrite(tmp_path / f"f{index}.tif", series.labels(index)[0].astype(np.uint8))
+    done = call(tmp_path, "--out", tmp_path / "out")
+    assert done.exit_code == 2
+    assert "f0.tif" in done.output
+    assert "--as labels" in done.output
+    assert call(tmp_path, "--out", tmp_path / "out", "--as", "labels").exit_code == 0
+    assert len(pd.read_csv(tmp_path / "out" / "tracks.csv")) == sum(len(series.labels(index)[1]) for index in range(3))
+
+
 def test_frames_are_in_natural_order(written: Path, tmp_path: Path) -> None:
     for index, path in enumerate(labels_of(written)):
         shutil.copy(path, tmp_path / f"f{index + 1}_labels.tif")
