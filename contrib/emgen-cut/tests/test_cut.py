@@ -17,6 +17,7 @@ from emgen_cut.networks import Heads, Translator, patch_nce, patches_at
 from emgen.errors import ModelError
 from emgen.stages import Context
 from emgen.testing.conformance import inputs
+from emgen_torchkit.device import reproducible
 
 SMALL: Mapping[str, Any] = {**CutConfig.presets["check"], "generator_width": 8, "locations": 64, "embedding": 16}
 
@@ -56,11 +57,13 @@ def test_features_come_from_pixels_both_strided_convolutions_and_the_first_and_m
 
 @pytest.mark.parametrize("blocks", [1, 2, 3, 6])
 def test_every_layer_has_a_head_that_fits_it(blocks: int) -> None:
-    translator = Translator(width=4, blocks=blocks)
-    heads = Heads(translator.channels, 8)
-    for layer, found in enumerate(translator.features(torch.rand(2, 1, 16, 16))):
+    with reproducible(0):
+        translator = Translator(width=4, blocks=blocks)
+        heads = Heads(translator.channels, 32)
+        images = torch.rand(2, 1, 16, 16)
+    for layer, found in enumerate(translator.features(images)):
         embedded = heads(patches_at(found, torch.tensor([0, 3, 5])), layer)
-        assert embedded.shape == (2, 3, 8)
+        assert embedded.shape == (2, 3, 32)
         assert torch.allclose(embedded.norm(dim=-1), torch.ones(2, 3), atol=1e-5)
 
 
