@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -23,11 +24,10 @@ from emgen.exporting import FORMATS
     "--out", type=click.Path(path_type=Path), help="Write here; by default in this folder, under the model's name."
 )
 @click.option("--generation", type=click.Choice(["first", "second"]), help="Of a dataset; by default second.")
-@click.option("--licence", metavar="ID", help="Of a dataset, e.g. cc-by-4.0: into its card.")
+@click.option("--licence", metavar="ID", help="Of a dataset or a bioimageio package, e.g. cc-by-4.0.")
+@click.option("--author", metavar="NAME", help="Of a bioimageio package: whom to ask about it.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-def command(
-    model: str, format_: str, out: Path | None, generation: str | None, licence: str | None, device: str
-) -> None:
+def command(model: str, format_: str, out: Path | None, device: str, **options: str | None) -> None:
     """Write MODEL (a run's model/ folder, a run, or `pretrained`) in a format that other programs take.
 
     A network is checked as it is written: its probabilities must be those of the model to 1e-4. An ONNX file stands in
@@ -35,5 +35,5 @@ def command(
     """
     from emgen.api import export
 
-    options = {name: value for name, value in (("generation", generation), ("licence", licence)) if value}
-    click.echo(export(model, format_, out, device=device, tell=click.echo, **options))
+    given: dict[str, Any] = {name: value for name, value in options.items() if value}
+    click.echo(export(model, format_, out, device=device, tell=click.echo, **given))

@@ -43,7 +43,7 @@ class Export(Protocol):
         ...
 
 
-OPTIONS: Mapping[str, tuple[str, ...]] = {"dataset": ("generation", "licence")}
+OPTIONS: Mapping[str, tuple[str, ...]] = {"bioimageio": ("author", "licence"), "dataset": ("generation", "licence")}
 """What a format takes besides."""
 
 
@@ -66,6 +66,6 @@ def export(
     for name in options:
         if name not in OPTIONS.get(format, ()):
             takers = listing(other for other, names in OPTIONS.items() if name in names)
-            raise SpecError(f'{name}: the format "{format}" takes no such option; {takers} does.')
+            raise SpecError(f'{name}: the format "{format}" takes no such option; of {takers} it is one.')
     function: Export = resolve(FORMATS[format])
     return function(source, out, host=host, device=device, tell=tell, **options)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emgen.errors import UnknownPluginError
-from emgen.exporting.bioimageio_texts import cover, one_line, picture, readme, title
+from emgen.exporting.bioimageio_texts import About, cover, one_line, picture, readme, title
 from emgen.exporting.compare import TOLERANCE, phantom
 from emgen.exporting.metadata import info_of
 from emgen.exporting.onnx_task import INPUT, OUTPUT, OnnxTask
@@ -41,7 +41,7 @@ class Sample:
     percentiles: tuple[float, float] | None
 
 
-def describe(folder: Path, name: str, licence: str | None, host: Host) -> Any:
+def describe(folder: Path, about: About, host: Host) -> Any:
     """A ``ModelDescr`` of the weights ``model.onnx`` in ``folder``, where the files that it names are written."""
     import onnx
     from bioimageio.spec.model import v0_5 as spec
@@ -51,14 +51,14 @@ def describe(folder: Path, name: str, licence: str | None, host: Host) -> Any:
     info = info_of(task.metadata, weights)
     sample = make_sample(task, info, host)
     parameters = sum(int(np.prod(tensor.dims)) for tensor in onnx.load(str(weights)).graph.initializer)
-    (folder / "README.md").write_text(readme(name, info, sample.percentiles), encoding="utf-8")
+    (folder / "README.md").write_text(readme(about.name, info, sample.percentiles), encoding="utf-8")
     cover(folder / "cover.png", sample.unit_HW, sample.probability_HW)
     return spec.ModelDescr(
-        name=title(name, info),
+        name=title(about.name, info),
         description=one_line(info),
-        authors=[spec.Author(name="emgen")],
+        authors=[spec.Author(name=about.author)],
         cite=[spec.CiteEntry(text=PAPER, doi=spec.Doi(PAPER_DOI))],
-        license=spec.LicenseId(licence) if licence else None,
+        license=spec.LicenseId(about.licence) if about.licence else None,
         tags=list(TAGS),
         documentation=spec.FileDescr(source=folder / "README.md"),
         covers=[spec.FileDescr(source=folder / "cover.png")],

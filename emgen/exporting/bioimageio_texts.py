@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,15 @@ from emgen.stages import FloatArray
 
 _NAME_ALLOWED = "_+- ()"
 _OUTLINE = (255, 176, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """``name`` of the model, its ``author``, and its ``licence`` (an SPDX identifier, ``None``: not said)."""
+
+    name: str
+    author: str
+    licence: str | None
 
 
 def title(name: str, info: dict[str, Any]) -> str:

@@ -14,7 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emgen.errors import ModelError, PreflightError
+from emgen.errors import ModelError, PreflightError, SpecError, did_you_mean
+from emgen.exporting.bioimageio_texts import About
 from emgen.exporting.onnx_task import OnnxTask
 from emgen.exporting.places import model_name, need, partial, place
 
@@ -27,27 +28,35 @@ _UNFIT = "'index_key' is expected"
 
 
 def export_bioimageio(
-    source: str | Path, out: Path | None, *, host: Host, device: str, tell: Callable[[str], None]
+    source: str | Path,
+    out: Path | None,
+    *,
+    host: Host,
+    device: str,
+    tell: Callable[[str], None],
+    author: str = "emgen",
+    licence: str | None = None,
 ) -> Path:
     """Writes a package and runs bioimageio.core's own test on it, on the CPU; one that fails is not kept.
 
-    Raises ``ModelError`` for a model that cannot be exported or whose package fails, ``OutputError``,
-    ``PreflightError``.
+    ``licence``: an SPDX identifier, in any case; the shipped weights have emgen's own. Raises ``ModelError`` for a
+    model that cannot be exported or whose package fails, ``OutputError``, ``PreflightError``, ``SpecError``.
     """
     from emgen.model import PRETRAINED
 
     need("bioimageio", "onnx", "onnxruntime", "bioimageio.core")
     path = place(source, out, SUFFIX)
-    ours = str(source) == PRETRAINED
+    licence = licence or ("MIT" if str(source) == PRETRAINED else None)
+    about = About(name=model_name(source), author=author, licence=_identifier(licence) if licence else None)
     with tempfile.TemporaryDirectory() as name, _quiet():
         folder = Path(name)
         _write_weights(source, folder / "model.onnx", host, tell)
-        package = _write_package(folder, model_name(source), "MIT" if ours else None, host)
+        package = _write_package(folder, about, host)
         tell(f"bioimageio.core's own test: {check_package(package)}")
         with partial(path) as draft:
             shutil.copyfile(package, draft)
-    if not ours:
-        tell("Before you publish it, write your name and a licence into its rdf.yaml: `authors`, `license`.")
+    if licence is None:
+        tell("It names no licence. Before you publish it, give one: --licence cc-by-4.0 --author NAME")
     tell(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
     return path
 
@@ -79,7 +88,18 @@ def _write_weights(source: str | Path, path: Path, host: Host, tell: Callable[[s
     tell(f"Greatest difference of the ONNX weights from the model's own probabilities: {difference:.1e}")
 
 
-def _write_package(folder: Path, name: str, licence: str | None, host: Host) -> Path:
+def _identifier(licence: str) -> str:
+    """The SPDX identifier in its own capitals. Raises ``SpecError``."""
+    from bioimageio.spec.model.v0_5 import LicenseId
+
+    known = {name.lower(): name for name in LicenseId.root_model.model_json_schema()["enum"]}
+    if licence.lower() not in known:
+        near = did_you_mean(licence.lower(), known)
+        raise SpecError(f'licence: "{licence}" is no SPDX identifier.{near} They are at https://spdx.org/licenses.')
+    return str(known[licence.lower()])
+
+
+def _write_package(folder: Path, about: About, host: Host) -> Path:
     """``folder`` holds the weights, and gets the other files of the package."""
     from bioimageio.spec import save_bioimageio_package
     from pydantic import ValidationError
@@ -87,7 +107,7 @@ def _write_package(folder: Path, name: str, licence: str | None, host: Host) -> 
     from emgen.exporting.bioimageio_description import describe
 
     try:
-        described: Any = describe(folder, name, licence, host)
+        described: Any = describe(folder, about, host)
     except ValidationError as error:
         if _UNFIT in str(error):
             raise PreflightError(

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from emgen.api import export
 from emgen.cli import main
-from emgen.errors import ModelError, PreflightError
+from emgen.errors import ModelError, PreflightError, SpecError
 from emgen.exporting.percentiles import percentiles_of
 from emgen.host import Host, use_host
 from emgen.model import load_model
@@ -115,8 +115,20 @@ def test_the_command_names_the_package_after_the_run_and_tells_the_verdict(packa
     result = CliRunner().invoke(main, ["export", str(folder), "--format", "bioimageio"])
     assert result.exit_code == 0, result.output
     assert "bioimageio.core's own test: passed" in result.output
-    assert "license" in result.output
+    assert "--licence" in result.output
     assert [path.name for path in Path().iterdir()] == ["gold.bioimageio.zip"]
+
+
+def test_author_and_licence_are_whom_and_what_the_user_names(host, package, folder, tmp_path) -> None:
+    given = {"author": "Ada Example", "licence": "cc-by-4.0"}
+    named = export(folder, "bioimageio", tmp_path / "named.zip", host=host, **given)
+    described = yaml.safe_load(zipfile.ZipFile(named).read("rdf.yaml"))
+    assert [author["name"] for author in described["authors"]] == ["Ada Example"]
+    assert described["license"] == "CC-BY-4.0"
+    with pytest.raises(SpecError, match=r'"cc-by-4" is no SPDX identifier.* "cc-by-4\.0"'):
+        export(folder, "bioimageio", tmp_path / "m.zip", host=host, licence="cc-by-4")
+    with pytest.raises(SpecError, match=r'licence: the format "onnx" takes no such option; of bioimageio, dataset'):
+        export(folder, "onnx", tmp_path / "m.onnx", host=host, licence="MIT")
 
 
 def test_a_package_that_bioimageio_core_refuses_is_not_kept(host, package, folder, tmp_path, monkeypatch) -> None:
