@@ -51,7 +51,7 @@ def _on_a_ramp(normalise: Normalise) -> tuple[float, float] | None:
     if not (np.isfinite(slope) and slope > 0):
         return None
     zero = first - unit[first] / slope
-    low, high = (round(100 * value / last, _DECIMALS) for value in (zero, zero + 1 / slope))
+    low, high = (float(round(100 * value / last, _DECIMALS)) + 0.0 for value in (zero, zero + 1 / slope))  # no -0.0
     return (low, high) if 0 <= low < high <= 100 else None
 
 
