@@ -43,7 +43,7 @@ SPEC: Mapping[str, Any] = {
     "allow_simulated_weights": False,
     "data": {"crop": 96, "working_diameter": DIAMETER, "crops_per_micrograph": 16, "scale": "stack"},
     "split": {"by": "micrograph", "subset1": 12, "held_out": 0.1},
-    "virtual": {"images": 320},
+    "virtual": {"images": 320, "response": 300},
     "checkpoints": {"candidates": 2},
     "rough_segmenter": {"uses": "self-taught", "diameter": DIAMETER, "steps": 140},
     "mask_sampler": {"uses": "fitted-particles", "other_sizes": 0.2},
