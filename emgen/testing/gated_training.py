@@ -105,7 +105,8 @@ def _training(pairs: Iterable[tuple[FloatArray, LabelArray]]) -> Training:
 def _trained(data: Training, seed: int, steps: int) -> Any:
     registered = load_host().find("downstream_task", "npssegnet")
     settings: Mapping[str, Any] = {**SETTINGS, "max_steps": steps}
-    config = registered.plugin.config(**settings)  # type: ignore[union-attr]
+    plugin: Any = registered.plugin
+    config = plugin.config(**settings)
     context = Context(seed=seed)
     task: Any = registered.create(config, context)
     task.fit(data.images, data.labels, context)
@@ -120,7 +121,8 @@ def _score(task: Any, unseen: list[Phantom]) -> dict[str, float]:
     scores = {}
     for name, key in METRICS.items():
         registered = load_host().find("metric", name)
-        metric: Any = registered.create(registered.plugin.config(), None)  # type: ignore[union-attr]
+        plugin: Any = registered.plugin
+        metric: Any = registered.create(plugin.config(), None)
         scores[name] = float(metric.compute(predicted, true, MetricContext())[key])
     return scores
 
