@@ -83,7 +83,7 @@ class ReaderConformance(Conformance):
         except ValidationError as error:
             raise AssertionError(f"a reader is also made without a word on its settings: {error}") from error
         try:
-            plugin.config(**{"a_field_that_no_plugin_has": 1})
+            plugin.config(a_field_that_no_plugin_has=1)
         except ValidationError:
             return
         raise AssertionError(f'{plugin.config.__name__} must keep extra="forbid": a misspelt setting went unnoticed')
