@@ -198,13 +198,13 @@ def _expanded(patterns: Sequence[str | Path], host: Host, failed: list[dict[str,
 
 
 def one_a_stem(files: Sequence[Path]) -> list[Path]:
-    """A folder of ``emgen segment`` holds labels and masks of each micrograph; the labels tell more."""
-    stems = {(path.parent, stem_of(path)) for path in files if path.stem.endswith("_labels")}
-    return [
-        path
-        for path in files
-        if path.stem.endswith("_labels") or not path.stem.endswith(ENDINGS) or (path.parent, stem_of(path)) not in stems
-    ]
+    """The masks among the files of a folder or glob: where some are named as masks, the others are none (micrographs,
+    overlays, figures). Of a mask and labels of one micrograph, as ``emgen segment`` leaves them, the labels: they tell
+    more."""
+    named = [path for path in files if path.stem.endswith(ENDINGS)]
+    labels = {(path.parent, stem_of(path)) for path in named if path.stem.endswith("_labels")}
+    told = [p for p in named if p.stem.endswith("_labels") or (p.parent, stem_of(p)) not in labels]
+    return told or list(files)
 
 
 def stem_of(path: Path) -> str:

@@ -25,6 +25,17 @@ def greatest_difference(first: Predictor, second: Predictor, polarity: Polarity)
     return max(_difference(first, second, image_NHW) for image_NHW in trials(polarity))
 
 
+def sensitivity(task: Predictor, polarity: Polarity) -> float:
+    """Greatest change of a probability when every pixel changes by the least that float32 can tell (about 1e-7).
+
+    Where this is more than ``TOLERANCE``, no two programs can agree to that: the network amplifies their rounding.
+    """
+    return max(
+        float(np.abs(task.predict(image_NHW) - task.predict(np.nextafter(image_NHW, np.float32(1)))).max())
+        for image_NHW in trials(polarity)
+    )
+
+
 def trials(polarity: Polarity) -> Iterator[FloatArray]:
     """Stacks (N, H, W) float32 in [0, 1]: noise of a micrograph's mean and spread, and a phantom."""
     rng = np.random.default_rng(0)

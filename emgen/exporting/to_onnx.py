@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emgen.errors import EmgenError, ModelError, PluginError
-from emgen.exporting.compare import TOLERANCE, greatest_difference, phantom
+from emgen.exporting.compare import TOLERANCE, greatest_difference, phantom, sensitivity
 from emgen.exporting.metadata import texts
 from emgen.exporting.onnx_task import OnnxTask, load_exported
 from emgen.exporting.places import need, partial, place
@@ -58,17 +58,24 @@ def write_onnx(model: Model, path: Path, host: Host | None = None) -> float:
         _write_graph(model, draft)
         difference = greatest_difference(model.task, OnnxTask(draft, "cpu"), model.polarity)
         if not difference <= TOLERANCE:
-            raise ModelError(
-                f"{path}: not written. The ONNX file's probabilities differ from the model's own by up to "
-                f"{difference:.2g}; {TOLERANCE:g} is allowed. A network that is hardly trained can differ so by "
-                "rounding alone. `emgen segment` takes the model folder as it is."
-            )
+            raise ModelError(f"{path}: not written. {_why_different(model, difference)}")
         proto = onnx.load(str(draft))
         describe(proto, texts(_info(model, proto, difference), files))
         draft.write_bytes(proto.SerializeToString(deterministic=True))
         if model.finder is not None:
             _check_scale(model, load_exported(draft, host=host or load_host(), device="cpu"), path)
     return difference
+
+
+def _why_different(model: Model, difference: float) -> str:
+    own = sensitivity(model.task, model.polarity)
+    text = f"The ONNX file's probabilities differ from the model's own by up to {difference:.2g}; {TOLERANCE:g} is allowed. "
+    if own > TOLERANCE:
+        text += (
+            f"The network cannot be computed more exactly: its own change by up to {own:.2g} when each pixel changes by "
+            "one part in ten million, as those of hardly trained networks do. Train it longer. "
+        )
+    return text + "`emgen segment` takes the model folder as it is."
 
 
 def describe(proto: Any, metadata: Mapping[str, str]) -> None:

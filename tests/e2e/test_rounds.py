@@ -155,9 +155,10 @@ def test_the_model_of_a_later_round_finds_the_scale_as_that_of_round_1_does(two:
 
 def test_the_steps_of_round_1_have_the_same_keys_whether_others_follow_or_not(start: Start, two: Any) -> None:
     one = start("one", rounds=1)
-    assert {label: step(one, label).key for label in one.artifacts}.items() <= {
-        label: step(two, label).key for label in two.artifacts
-    }.items()
+    keys = {
+        label: step(one, label).key for label in one.artifacts if "response" not in label
+    }  # of the last model alone
+    assert keys.items() <= {label: step(two, label).key for label in two.artifacts}.items()
 
 
 def test_the_ledger_says_of_each_round_what_it_began_with_what_it_made_and_why_it_was_kept(two: Any) -> None:

@@ -1,4 +1,4 @@
-"""Plugins of the export tests: the fake downstream task with an ONNX graph, made without torch; and two that fail."""
+"""Plugins of the export tests: the fake downstream task with an ONNX graph, made without torch; and some that fail."""
 
 from __future__ import annotations
 
@@ -51,6 +51,13 @@ class Inexact(Exportable):
     error = 0.01
 
 
+class Unsettled(Inexact):
+    """Takes the last bit of a pixel for a difference, as a hardly trained network may."""
+
+    def predict(self, image_NHW):
+        return (super().predict(image_NHW) + 0.1 * (image_NHW.view(np.int32) & 1)).clip(0, 1).astype(np.float32)
+
+
 class Failing(Exportable):
     """Cannot write what it says it can."""
 
@@ -68,7 +75,12 @@ def gamma(image_HW: np.ndarray) -> np.ndarray:
 def emgen_downstream_tasks() -> list[StagePlugin]:
     return [
         StagePlugin(name=name, config=TaskConfig, create=f"exportable:{create}", summary="for tests")
-        for name, create in (("exportable", "Exportable"), ("inexact", "Inexact"), ("failing", "Failing"))
+        for name, create in (
+            ("exportable", "Exportable"),
+            ("inexact", "Inexact"),
+            ("unsettled", "Unsettled"),
+            ("failing", "Failing"),
+        )
     ]
 
 

@@ -199,6 +199,16 @@ def test_a_file_that_differs_from_its_model_is_not_kept(host, tmp_path) -> None:
     assert list(tmp_path.iterdir()) == [folder]
 
 
+def test_a_network_that_amplifies_rounding_is_told_from_a_wrong_file(host, tmp_path) -> None:
+    says = {}
+    for task in ("inexact", "unsettled"):
+        folder = exportable.write_model(tmp_path / task, task=task)
+        with pytest.raises(ModelError, match=r"m\.onnx: not written") as error:
+            export(folder, "onnx", tmp_path / "m.onnx", host=host)
+        says[task] = "Train it longer" in str(error.value)
+    assert says == {"inexact": False, "unsettled": True}
+
+
 def test_a_conversion_that_fails_is_the_plugins_fault_and_says_why(host, tmp_path) -> None:
     folder = exportable.write_model(tmp_path / "model", task="failing")
     with pytest.raises(PluginError, match=r"'failing'.*an operator is missing"):

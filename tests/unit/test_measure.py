@@ -109,6 +109,7 @@ def test_a_folder_of_labels_and_masks_counts_each_micrograph_once(tmp_path: Path
     write(folder / "a_labels.tif", THREE.astype(np.uint16))
     write(folder / "a_mask.tif", ((THREE > 0) * 255).astype(np.uint8))
     write(folder / "b_mask.tif", ((THREE > 0) * 255).astype(np.uint8))
+    write(folder / "a.tif", (THREE * 3).astype(np.uint8))  # no mask by its name
     call(folder, "--out", tmp_path / "out")
     assert {record["name"] for record in summary(tmp_path / "out")["files"]} == {"a", "b"}
     assert summary(tmp_path / "out")["masks"] == 2

@@ -148,6 +148,21 @@ def test_one_micrograph_can_be_drawn_from() -> None:
     assert all((shift == 0).all() for _, shift in draws)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_two_micrographs_that_differ_give_wide_intervals_and_no_failure(seed: int) -> None:
+    d = np.r_[drawn(4, seed, 5.0, 0.1), drawn(4, seed, 20.0, 0.1)]
+    few = SizeSample(
+        diameter_K=d,
+        box_K2=np.c_[d, d],
+        micrograph_K=np.repeat([0, 1], 4),
+        field_J2=np.full((2, 2), 1000.0),
+        scale_J=np.full(2, np.nan),
+        unit="px",
+    )
+    mean = size_distribution(few, seed=seed, laws=False).variants["border"].estimates["mean"]
+    assert mean.low < 8 < 18 < mean.high
+
+
 def test_intervals_are_as_wide_as_the_spread_of_repeated_samples() -> None:
     """Over micrographs that differ: an interval that takes particles for independent would hold 60 % of the truths."""
     law, held = Law(10.0, 0.25, 0.15), 0
