@@ -82,8 +82,9 @@ class ReaderConformance(Conformance):
             plugin.config()
         except ValidationError as error:
             raise AssertionError(f"a reader is also made without a word on its settings: {error}") from error
+        unknown: dict[str, Any] = {"a_field_that_no_plugin_has": 1}
         try:
-            plugin.config(a_field_that_no_plugin_has=1)
+            plugin.config(**unknown)
         except ValidationError:
             return
         raise AssertionError(f'{plugin.config.__name__} must keep extra="forbid": a misspelt setting went unnoticed')
