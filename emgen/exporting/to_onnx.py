@@ -69,11 +69,12 @@ def write_onnx(model: Model, path: Path, host: Host | None = None) -> float:
 
 def _why_different(model: Model, difference: float) -> str:
     own = sensitivity(model.task, model.polarity)
-    text = f"The ONNX file's probabilities differ from the model's own by up to {difference:.2g}; {TOLERANCE:g} is allowed. "
+    text = f"The ONNX file's probabilities differ from the model's own by up to {difference:.2g}, "
+    text += f"{TOLERANCE:g} is allowed. "
     if own > TOLERANCE:
         text += (
-            f"The network cannot be computed more exactly: its own change by up to {own:.2g} when each pixel changes by "
-            "one part in ten million, as those of hardly trained networks do. Train it longer. "
+            f"The network cannot be computed more exactly: its own change by up to {own:.2g} when each pixel changes "
+            "by one part in ten million, as those of hardly trained networks do. Train it longer. "
         )
     return text + "`emgen segment` takes the model folder as it is."
 
