@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
+LEAST = 3
+"""Micrographs that tell how micrographs differ. Of two, Student's t is 12.7 standard errors wide: it says nothing."""
 _LARGEST_STRETCH = 8.0
-"""Of two micrographs Student's t has no mean: sizes of any order come up. At 95 % it reaches 6.5 times the normal."""
+"""So rare that it does not move a 95 % interval, and bounded so that no size comes out at the end of the world."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +35,14 @@ class Levels:
 
 
 def levels(log_K: Array, micrograph_K: Indices, weight_K: Array, count: int) -> Levels:
-    """Analysis of variance of K values in ``count`` micrographs; 0 where they do not differ beyond chance."""
+    """Analysis of variance of K values in ``count`` micrographs; 0 where they do not differ beyond chance.
+
+    Of fewer than ``LEAST`` micrographs with particles all levels are 0: they do not tell.
+    """
     number_J = np.bincount(micrograph_K, minlength=count)
     filled = np.flatnonzero(number_J)
     level_J = np.zeros(count)
-    if len(filled) < 2 or len(log_K) <= len(filled):
+    if len(filled) < LEAST or len(log_K) <= len(filled):
         return Levels(level_J, 0.0)
     total_J = np.bincount(micrograph_K, weight_K, minlength=count)[filled]
     mean_J = np.bincount(micrograph_K, weight_K * log_K, minlength=count)[filled] / total_J

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emgen.sizes.bootstrap import replicates
+from emgen.sizes.bootstrap import LEAST, replicates
 from emgen.sizes.border import border_weights
 from emgen.sizes.curves import Curves
 from emgen.sizes.fits import Fit, fit_laws
@@ -115,8 +115,8 @@ def size_distribution(
     notes = list(sample.notes)
     response, why = _usable(response, sample)
     notes += [why] if why else []
-    if sample.micrographs == 1:
-        notes.append("one micrograph: the intervals do not hold how micrographs differ")
+    if len(np.unique(sample.micrograph_K)) < LEAST:
+        notes.append(f"particles in fewer than {LEAST} micrographs: the intervals do not hold how micrographs differ")
     names = [name for name, (_, detection) in VARIANTS.items() if response is not None or not detection]
     exact = response.curves() if response else None
     resampled: Sequence[Curves | None] = response.resampled(_CURVES, seed) if response else []

@@ -148,19 +148,23 @@ def test_one_micrograph_can_be_drawn_from() -> None:
     assert all((shift == 0).all() for _, shift in draws)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_two_micrographs_that_differ_give_wide_intervals_and_no_failure(seed: int) -> None:
-    d = np.r_[drawn(4, seed, 5.0, 0.1), drawn(4, seed, 20.0, 0.1)]
+@pytest.mark.parametrize("micrographs", [2, 3])
+def test_few_micrographs_that_differ_give_an_interval_and_two_say_what_it_lacks(micrographs: int) -> None:
+    sizes = [drawn(4, k, median, 0.1) for k, median in enumerate((5.0, 20.0, 10.0)[:micrographs])]
+    d = np.concatenate(sizes)
     few = SizeSample(
         diameter_K=d,
         box_K2=np.c_[d, d],
-        micrograph_K=np.repeat([0, 1], 4),
-        field_J2=np.full((2, 2), 1000.0),
-        scale_J=np.full(2, np.nan),
+        micrograph_K=np.repeat(np.arange(micrographs), 4),
+        field_J2=np.full((micrographs, 2), 1000.0),
+        scale_J=np.full(micrographs, np.nan),
         unit="px",
     )
-    mean = size_distribution(few, seed=seed, laws=False).variants["border"].estimates["mean"]
-    assert mean.low < 8 < 18 < mean.high
+    found = size_distribution(few, laws=False)
+    mean = found.variants["border"].estimates["mean"]
+    assert 0 < mean.low < mean.value < mean.high
+    assert any("fewer than 3 micrographs" in note for note in found.notes) == (micrographs == 2)
+    assert (mean.low < 7 and mean.high > 17) == (micrographs == 3)
 
 
 def test_intervals_are_as_wide_as_the_spread_of_repeated_samples() -> None:
