@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emgen.data import expand_images, frame_name
+from emgen.data import expand_each, expand_images, frame_name
 from emgen.data.opening import open_file, read_frame, suffixes_of
 from emgen.data.stack import refuse_equal_names
-from emgen.errors import BadImageError, DataError, NoImagesError, UnreadableFileError
+from emgen.errors import BadImageError, DataError, UnreadableFileError
+from emgen.files import make_folder, write_json_file
 from emgen.particles import measure, size_summary
 from emgen.particles.instances import Meaning, instances_of, meaning_of
-from emgen.particles.tables import concatenated, make_folder, write_json_file, write_table
+from emgen.particles.tables import concatenated, write_table
 from emgen.sizes import Response, SizeDistribution, sample_from_table, size_distribution, write_sizes
 from emgen.stages import LabelArray
 from emgen.writing import Labelled, Writers
@@ -86,7 +87,8 @@ def measure_files(
     """
     result = Measured(out)
     micrographs = _by_stem(images, host)
-    jobs = list(_jobs(_expanded(masks, host, result.failed), host, result.failed))
+    paths = expand_each(masks, suffixes_of(host), result.failed, one_a_stem)
+    jobs = list(_jobs(paths, host, result.failed))
     refuse_equal_names([(name, path) for name, path, _, _ in jobs])
     make_folder(out)
     try:
@@ -178,23 +180,6 @@ def _jobs(
             continue
         named = path.with_name(stem_of(path) + path.suffix)
         yield from ((frame_name(named, i, len(stack)), path, stack, i) for i in range(len(stack)))
-
-
-def _expanded(patterns: Sequence[str | Path], host: Host, failed: list[dict[str, str]]) -> list[Path]:
-    """Each file once, label images before masks of the same stem. A pattern that yields nothing is a failed input,
-    unless all of them are."""
-    found: dict[Path, Path] = {}
-    errors: dict[str, str] = {}
-    for pattern in map(str, patterns):
-        try:
-            files = expand_images([pattern], Path(), suffixes_of(host))
-            found |= {path.resolve(): path for path in (files if Path(pattern).is_file() else one_a_stem(files))}
-        except NoImagesError as error:
-            errors[pattern] = str(error)
-    if not found:
-        raise NoImagesError("\n".join(errors.values()) or "No masks were named.")
-    failed += [{"input": pattern, "reason": reason} for pattern, reason in errors.items()]
-    return list(found.values())
 
 
 def one_a_stem(files: Sequence[Path]) -> list[Path]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emgen.data import Micrograph, NormalisedMicrograph, expand_images, frame_name
+from emgen.data import Micrograph, NormalisedMicrograph, expand_each, frame_name
 from emgen.data.stack import (
     modality_normalise,
     normalise_micrograph,
@@ -17,8 +17,9 @@ from emgen.data.stack import (
     suffixes_of,
 )
 from emgen.errors import DataError, NoImagesError, OutputError
+from emgen.files import make_folder, write_json_file
 from emgen.particles import labels_path, mask_path, measure, size_summary, write_labels, write_mask
-from emgen.particles.tables import concatenated, make_folder, write_json_file, write_table
+from emgen.particles.tables import concatenated, write_table
 from emgen.sizes import sample_from_table, size_distribution, write_sizes
 from emgen.writing import Labelled, Writers
 from emgen.writing.formats import open_writers
@@ -105,7 +106,7 @@ def segment_files(
     cannot be written, an unknown format. What was finished before is kept and listed.
     """
     result, writers = Segmented(out), open_writers(write, out)
-    jobs = _open_all(_find(images, host, result.failed), host, result)
+    jobs = _open_all(expand_each(images, suffixes_of(host), result.failed), host, result)
     if not jobs and not result.failed:
         raise NoImagesError("The files given hold no micrograph.")
     _refuse_collisions(jobs, out, writers)
@@ -118,21 +119,6 @@ def segment_files(
         result.written = [path.name for path in writers.finished]
         _write_tables(result)
     return result
-
-
-def _find(images: Sequence[str | Path], host: Host, failed: list[dict[str, str]]) -> list[Path]:
-    """The files named, each once. A pattern that yields nothing is a failed input, unless all of them are."""
-    found: dict[Path, Path] = {}
-    errors = {}
-    for pattern in map(str, images):
-        try:
-            found |= {path.resolve(): path for path in expand_images([pattern], Path(), suffixes_of(host))}
-        except NoImagesError as error:
-            errors[pattern] = str(error)
-    if not found:
-        raise NoImagesError("\n".join(errors.values()) or "No images were named.")
-    failed += [{"input": pattern, "reason": reason} for pattern, reason in errors.items()]
-    return list(found.values())
 
 
 def _open_all(paths: Sequence[Path], host: Host, result: Segmented) -> list[Job]:

@@ -1,7 +1,7 @@
 """Micrographs: found, read, checked, normalised, resized, split, tiled."""
 
 from emgen.data.crops import cut_crops
-from emgen.data.discover import expand_images
+from emgen.data.discover import expand_each, expand_images
 from emgen.data.micrograph import Micrograph, NormalisedMicrograph, frame_name
 from emgen.data.regions import SplitPlan, split_micrographs
 from emgen.data.resize import resize_image, resize_labels, resize_to, scaled_shape
@@ -17,6 +17,7 @@ __all__ = [
     "SplitPlan",
     "Window",
     "cut_crops",
+    "expand_each",
     "expand_images",
     "frame_name",
     "predict_tiled",

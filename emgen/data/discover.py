@@ -6,7 +6,7 @@ import glob
 import os
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from emgen.errors import NoImagesError, listing
@@ -35,6 +35,32 @@ def expand_images(patterns: Sequence[str], base: Path = Path(), suffixes: Collec
     known = set(suffixes) if suffixes is not None else _reader_suffixes()
     found = {path.resolve(): path for pattern in patterns for path in _expand(pattern, base, known)}
     return sorted(found.values(), key=natural_key)
+
+
+def expand_each(
+    patterns: Sequence[str | Path],
+    suffixes: Collection[str],
+    failed: list[dict[str, str]],
+    choose: Callable[[Sequence[Path]], Sequence[Path]] = lambda files: files,
+) -> list[Path]:
+    """As ``expand_images``, each pattern on its own: one that yields nothing is added to ``failed``, the others go on.
+
+    ``choose``: which files of a folder or glob are meant; a file that is named always is. Raises ``NoImagesError``
+    where no pattern yields anything.
+    """
+    found: dict[Path, Path] = {}
+    errors: dict[str, str] = {}
+    for pattern in map(str, patterns):
+        try:
+            files = expand_images([pattern], Path(), suffixes)
+        except NoImagesError as error:
+            errors[pattern] = str(error)
+            continue
+        found |= {path.resolve(): path for path in (files if Path(pattern).is_file() else choose(files))}
+    if not found:
+        raise NoImagesError("\n".join(errors.values()) or "No files were named.")
+    failed += [{"input": pattern, "reason": reason} for pattern, reason in errors.items()]
+    return list(found.values())
 
 
 def _reader_suffixes() -> set[str]:

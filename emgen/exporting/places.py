@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -42,19 +40,6 @@ def model_name(source: str | Path) -> str:
     path = Path(source).expanduser().resolve()
     name = path.parent.name if path.name == "model" else path.name.removesuffix(".onnx")
     return "".join(letter if letter.isalnum() or letter in _SAFE else "-" for letter in name) or "model"
-
-
-@contextmanager
-def partial(path: Path) -> Iterator[Path]:
-    """A place to write at, which becomes ``path`` when the block ends well, and is removed when it does not."""
-    draft = path.with_name(path.name + ".partial")
-    try:
-        yield draft
-        draft.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error}).") from error
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def need(extra: str, *modules: str) -> None:

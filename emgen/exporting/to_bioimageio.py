@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from emgen.errors import ModelError, PreflightError, SpecError, did_you_mean
 from emgen.exporting.bioimageio_texts import About
 from emgen.exporting.onnx_task import OnnxTask
-from emgen.exporting.places import model_name, need, partial, place
+from emgen.exporting.places import model_name, need, place
+from emgen.files import replacing
 
 if TYPE_CHECKING:
     from emgen.host import Host
@@ -53,7 +54,7 @@ def export_bioimageio(
         _write_weights(source, folder / "model.onnx", host, tell)
         package = _write_package(folder, about, host)
         tell(f"bioimageio.core's own test: {check_package(package)}")
-        with partial(path) as draft:
+        with replacing(path) as draft:
             shutil.copyfile(package, draft)
     if licence is None:
         tell("It names no licence. Before you publish it, give one: --licence cc-by-4.0 --author NAME")

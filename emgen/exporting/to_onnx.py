@@ -16,7 +16,8 @@ from emgen.errors import EmgenError, ModelError, PluginError
 from emgen.exporting.compare import TOLERANCE, greatest_difference, phantom, sensitivity
 from emgen.exporting.metadata import texts
 from emgen.exporting.onnx_task import OnnxTask, load_exported
-from emgen.exporting.places import need, partial, place
+from emgen.exporting.places import need, place
+from emgen.files import replacing
 
 if TYPE_CHECKING:
     from emgen.host import Host
@@ -54,7 +55,7 @@ def write_onnx(model: Model, path: Path, host: Host | None = None) -> float:
 
     from emgen.host import load_host
 
-    with partial(path) as draft, _files(model) as files:
+    with replacing(path) as draft, _files(model) as files:
         _write_graph(model, draft)
         difference = greatest_difference(model.task, OnnxTask(draft, "cpu"), model.polarity)
         if not difference <= TOLERANCE:

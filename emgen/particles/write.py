@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,29 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emgen.errors import OutputError
+from emgen.files import replacing, result_path
 from emgen.stages import LabelArray
 
 _LARGEST = 2**32 - 1
 """Of the two whole numbers that a TIFF resolution is the quotient of."""
-
-
-def result_path(folder: Path, name: str, ending: str) -> Path:
-    """``<folder>/<name><ending>``, surely inside ``folder``.
-
-    Names come out of files (a data set in an HDF5 file may be called ``../x``), so nothing in them may lead elsewhere.
-
-    >>> result_path(Path("out"), "area-3", "_mask.tif").as_posix()
-    'out/area-3_mask.tif'
-
-    Raises ``OutputError`` for a name that is empty, ``.`` or ``..``, or holds a separator or a control character.
-    """
-    if name in ("", ".", "..") or any(c in "/\\" or ord(c) < 32 for c in name):
-        raise OutputError(
-            f"{name!r} cannot name a result: it is empty, or holds a path separator, `..` or a control character. "
-            "Rename the file, or the data set inside it."
-        )
-    return folder / f"{name}{ending}"
 
 
 def mask_path(folder: Path, stem: str) -> Path:
@@ -89,20 +69,3 @@ def _per_nm(pixel_size_nm: float) -> tuple[int, int]:
     size = Fraction(pixel_size_nm)
     size = size.limit_denominator(min(_LARGEST, int(_LARGEST / size)))
     return size.denominator, size.numerator
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A file to write under another name, so that nobody meets half of one; at the end it takes the place of ``path``.
-
-    Raises ``OutputError`` naming ``path`` where the disk refuses; what stood there before is then still there.
-    """
-    partial = path.with_name(path.name + ".partial")
-    try:
-        yield partial
-        os.replace(partial, path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error}). Free some space or choose another folder.") from error
-    finally:
-        with suppress(OSError):
-            partial.unlink()

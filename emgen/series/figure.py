@@ -1,4 +1,4 @@
-"""The figure of a series, as journals take it: one column (89 mm) wide, vector and 300 dpi, text in 7 to 8 pt."""
+"""The figure of a series, one column (89 mm) wide."""
 
 from __future__ import annotations
 
@@ -7,52 +7,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emgen.particles.tables import replace_file
+from emgen import figures
+from emgen.figures import BLUE, GREY, ORANGE
 
 if TYPE_CHECKING:
     import pandas
 
 FORMATS = ("png", "svg")
-DPI = 300
-MM = 1 / 25.4
-STYLE: Any = {
-    "font.size": 7.5,
-    "font.family": "sans-serif",
-    "axes.linewidth": 0.7,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-    "legend.fontsize": 7,
-    "svg.fonttype": "none",
-    "xtick.direction": "out",
-}
-FIELD, BEST, EVENT = "#7a8794", "#1f6fb2", "#c2410c"
-"""Told apart by colour-blind readers, and in grey."""
 _LONG = (("s", 1.0), ("min", 60.0), ("h", 3600.0))
 
 
 def draw_series(series: pandas.DataFrame, folder: Path, stem: str = "series") -> list[Path]:
     """``<stem>.png`` and ``.svg`` of a table from ``series_table``: number, mean diameter, coalescence over time."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
     time, label = _time(series)
-    with mpl.rc_context(STYLE | {"svg.hashsalt": stem}):
-        figure = Figure(figsize=(89 * MM, 120 * MM), layout="constrained")
+    with figures.figure(89, 120, stem) as figure:
         panels = figure.subplots(3, 1, sharex=True, height_ratios=[1, 1, 0.9])
-        for letter, axes, draw in zip("abc", panels, (_number, _diameter, _coalescence), strict=True):
+        for axes, draw in zip(panels, (_number, _diameter, _coalescence), strict=True):
             draw(axes, time, series)
-            axes.set_title(letter, loc="left", fontweight="bold", fontsize=9)
             axes.margins(x=0.01)
+        figures.panel_letters(panels)
         panels[-1].set_xlabel(label)
-        return [_save(figure, folder / f"{stem}.{suffix}") for suffix in FORMATS]
-
-
-def _save(figure: Any, path: Path) -> Path:
-    """Without a date: the same series gives the same file."""
-    form = path.suffix[1:]
-    dated = {"Date": None} if form == "svg" else {}
-    return replace_file(path, lambda partial: figure.savefig(partial, dpi=DPI, format=form, metadata=dated))
+        return [figures.save(figure, folder / f"{stem}.{suffix}") for suffix in FORMATS]
 
 
 def _time(series: pandas.DataFrame) -> tuple[Any, str]:
@@ -69,9 +44,9 @@ def _number(axes: Any, time: Any, series: pandas.DataFrame) -> None:
     common = "particles_in_common_field"
     counted = series[common].notna().any()
     low, high = ("particles", "particles") if counted else ("particles_low", "particles_high")
-    _curve(axes, time, series, ("particles", low, high), FIELD, "in the field")
+    _curve(axes, time, series, ("particles", low, high), GREY, "in the field")
     if counted:
-        _curve(axes, time, series, (common, f"{common}_low", f"{common}_high"), BEST, "in view all the time")
+        _curve(axes, time, series, (common, f"{common}_low", f"{common}_high"), BLUE, "in view all the time")
     axes.set_ylabel("number of particles")
     axes.set_ylim(0, axes.get_ylim()[1] * 1.25)
     axes.legend(loc="upper right", ncols=2)
@@ -81,7 +56,7 @@ def _number(axes: Any, time: Any, series: pandas.DataFrame) -> None:
 def _diameter(axes: Any, time: Any, series: pandas.DataFrame) -> None:
     unit = "nm" if "mean_diameter_nm" in series else "px"
     names = tuple(f"mean_diameter{part}_{unit}" for part in ("", "_low", "_high"))
-    _curve(axes, time, series, names, BEST, "mean, 95 % interval")
+    _curve(axes, time, series, names, BLUE, "mean, 95 % interval")
     axes.set_ylabel(f"mean diameter ({unit})")
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + 0.18 * (high - low))  # room for the legend
@@ -91,9 +66,9 @@ def _diameter(axes: Any, time: Any, series: pandas.DataFrame) -> None:
 def _coalescence(axes: Any, time: Any, series: pandas.DataFrame) -> None:
     count = series["coalescences"].to_numpy(int)
     total = np.cumsum(count)
-    axes.step(time, total, where="post", color=EVENT, linewidth=1.3)
+    axes.step(time, total, where="post", color=ORANGE, linewidth=1.3)
     happened = count > 0
-    axes.plot(time[happened], total[happened], "o", color=EVENT, markersize=2.5)
+    axes.plot(time[happened], total[happened], "o", color=ORANGE, markersize=2.5)
     axes.set_ylabel("coalescence events\n(cumulative)")
     axes.set_ylim(0, max(total[-1], 1) * 1.15)
     axes.yaxis.get_major_locator().set_params(integer=True)

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from emgen.engine.progress import Progress, Silent
 from emgen.errors import BadImageError, NoParticlesError, SpecError
+from emgen.files import make_folder
 from emgen.particles import measure
 from emgen.particles.instances import MEANINGS, Meaning
-from emgen.particles.tables import concatenated, make_folder
+from emgen.particles.tables import concatenated
 from emgen.series.coalescence import find_coalescences, tracks_of
 from emgen.series.drift import Points, shift_of_images, shift_of_particles
 from emgen.series.events import Event, Field, find_events, separate

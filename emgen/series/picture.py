@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emgen.particles.tables import replace_file
-from emgen.series.figure import DPI, MM, STYLE
+from emgen import figures
 
 if TYPE_CHECKING:
     from emgen.series.following import Linked
@@ -25,13 +24,9 @@ def draw_tracks(
 ) -> Path:
     """``tracks.png``: the last frame, outlines of its particles, drift-corrected paths coloured by time, and a ring
     where particles coalesced. Of a stage that drifted, what lies outside of the last frame is not shown."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
     height, width = last.label_HW.shape
     tall = min(WIDTH_MM * height / width, TALLEST_MM)
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=((tall * width / height + 18) * MM, (tall + 4) * MM), layout="constrained")
+    with figures.figure(tall * width / height + 18, tall + 4, "tracks") as figure:
         axes = figure.subplots()
         _ground(axes, last)
         lines = _paths(axes, linked, frame_time_s)
@@ -45,8 +40,7 @@ def draw_tracks(
         if axes.get_legend_handles_labels()[0]:
             frame = {"frameon": True, "facecolor": "black", "framealpha": 0.65, "edgecolor": "none", "fancybox": False}
             axes.legend(loc="upper right", labelcolor="white", **frame)
-        path = folder / "tracks.png"
-        return replace_file(path, lambda partial: figure.savefig(partial, dpi=DPI, format="png"))
+        return figures.save(figure, folder / "tracks.png")
 
 
 def _ground(axes: Any, last: ReadFrame) -> None:

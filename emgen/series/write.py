@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emgen.files import write_json_file
 from emgen.particles.measure import LENGTHS
-from emgen.particles.tables import replace_file, write_json_file, write_table
+from emgen.particles.tables import write_csv, write_table
 from emgen.series.following import Followed, Linked, Seen, Settings
 from emgen.series.over_time import count_events, events_table, series_table
 from emgen.series.sources import Sources
@@ -43,12 +44,6 @@ def write_followed(
         draw_tracks(seen.last, linked, folder, pixel_size_nm, settings.frame_time_s)
     write_json_file(folder / SUMMARY, summary)
     return Followed(folder, tracks, series, events, summary)
-
-
-def write_csv(path: Path, table: pandas.DataFrame) -> Path:
-    """Six digits. Raises ``OutputError``."""
-    text = table.to_csv(index=False, float_format="%.6g")
-    return replace_file(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
 def _tracks(table: pandas.DataFrame) -> pandas.DataFrame:

@@ -1,4 +1,4 @@
-"""The figure of a size distribution, as journals take it: 180 mm wide, vector and 300 dpi, text in 7 to 8 pt."""
+"""The figure of a size distribution, two columns (180 mm) wide."""
 
 from __future__ import annotations
 
@@ -7,24 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from emgen import figures
+from emgen.figures import BLUE, GREY, ORANGE
 from emgen.sizes.distribution import SizeDistribution, Variant
 
 FORMATS = ("png", "svg", "pdf")
-_MM = 1 / 25.4
-_STYLE: Any = {
-    "font.size": 7.5,
-    "font.family": "sans-serif",
-    "axes.linewidth": 0.7,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-    "legend.fontsize": 7,
-    "svg.fonttype": "none",
-    "pdf.fonttype": 42,
-    "xtick.direction": "out",
-}
-_MEASURED, _BEST, _LAW = "#9aa5b1", "#1f6fb2", "#c2410c"
-"""Told apart by colour-blind readers, and in grey."""
 _TITLES = {
     "measured": "as measured",
     "border": "border corrected",
@@ -38,43 +25,34 @@ def draw(sizes: SizeDistribution, folder: Path, stem: str = "size_distribution")
 
     Nothing is drawn of fewer than two particles.
     """
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
     if sizes.particles < 2:
         return []
-    with mpl.rc_context(_STYLE | {"svg.hashsalt": stem}):
-        figure = Figure(figsize=(180 * _MM, 68 * _MM), layout="constrained")
-        by_number, cumulative = figure.subplots(1, 2)
-        _by_number(by_number, sizes)
-        _cumulative(cumulative, sizes)
-        for letter, axes in zip("ab", (by_number, cumulative), strict=True):
-            axes.set_title(letter, loc="left", fontweight="bold", fontsize=9)
+    with figures.figure(180, 68, stem) as figure:
+        panels = figure.subplots(1, 2)
+        for axes, draw_panel in zip(panels, (_by_number, _cumulative), strict=True):
+            draw_panel(axes, sizes)
             axes.set_xlabel(f"equivalent diameter ({sizes.unit})")
-        paths = [folder / f"{stem}.{suffix}" for suffix in FORMATS]
-        for path in paths:
-            dated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
-            figure.savefig(path, dpi=300, metadata=dated.get(path.suffix[1:]))
-    return paths
+        figures.panel_letters(panels)
+        return [figures.save(figure, folder / f"{stem}.{suffix}") for suffix in FORMATS]
 
 
 def _by_number(axes: Any, sizes: SizeDistribution) -> None:
     best, measured = sizes.best, sizes.variants["measured"]
     edges = _edges(best)
-    axes.hist(best.diameter_K, edges, weights=best.weight_K, density=True, color=_BEST, alpha=0.3, edgecolor="white")
+    axes.hist(best.diameter_K, edges, weights=best.weight_K, density=True, color=BLUE, alpha=0.3, edgecolor="white")
     axes.hist(
         measured.diameter_K,
         edges,
         density=True,
         histtype="step",
-        color=_MEASURED,
+        color=GREY,
         linewidth=1,
         label=f"{_TITLES['measured']} (n = {sizes.particles})",
     )
-    axes.hist([], color=_BEST, alpha=0.3, label=_TITLES[best.name])
+    axes.hist([], color=BLUE, alpha=0.3, label=_TITLES[best.name])
     if best.fits:
         law, grid = best.fits[0], np.linspace(edges[0], edges[-1], 300)
-        axes.plot(grid, law.pdf(grid), color=_LAW, linewidth=1.2, label=law.name)
+        axes.plot(grid, law.pdf(grid), color=ORANGE, linewidth=1.2, label=law.name)
     axes.set_ylabel(f"number density (1/{sizes.unit})")
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(0, axes.get_ylim()[1] * 1.35)  # room for the legend and the text over the bars
@@ -85,10 +63,10 @@ def _by_number(axes: Any, sizes: SizeDistribution) -> None:
 
 def _cumulative(axes: Any, sizes: SizeDistribution) -> None:
     best, measured = sizes.best, sizes.variants["measured"]
-    axes.plot(measured.grid_G, 100 * measured.cumulative_G, color=_MEASURED, linewidth=1, label=_TITLES["measured"])
-    axes.plot(best.grid_G, 100 * best.cumulative_G, color=_BEST, linewidth=1.4, label=_TITLES[best.name])
+    axes.plot(measured.grid_G, 100 * measured.cumulative_G, color=GREY, linewidth=1, label=_TITLES["measured"])
+    axes.plot(best.grid_G, 100 * best.cumulative_G, color=BLUE, linewidth=1.4, label=_TITLES[best.name])
     axes.fill_between(
-        best.grid_G, 100 * best.low_G, 100 * best.high_G, color=_BEST, alpha=0.2, linewidth=0, label="95 % interval"
+        best.grid_G, 100 * best.low_G, 100 * best.high_G, color=BLUE, alpha=0.2, linewidth=0, label="95 % interval"
     )
     for name, share in (("d10", 10), ("d50", 50), ("d90", 90)):
         value = best.estimates[name].value

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import math
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emgen.errors import OutputError
+from emgen.files import write_json_file
+from emgen.particles.tables import write_csv
 from emgen.sizes.distribution import SizeDistribution
 from emgen.sizes.figure import draw
 from emgen.sizes.statistics import LENGTHS, MEANINGS
@@ -21,18 +19,9 @@ STEM = "size_distribution"
 
 def write_sizes(sizes: SizeDistribution, folder: Path) -> list[Path]:
     """``size_distribution.json``, ``.csv`` and the figure as ``.png``, ``.svg``, ``.pdf``. Raises ``OutputError``."""
-    document = json.dumps(_finite(sizes.to_dict()), indent=1, allow_nan=False) + "\n"
-    texts = {".json": document, ".csv": sizes_table(sizes).to_csv(index=False, float_format="%.6g")}
-    try:
-        for suffix, text in texts.items():
-            path = folder / f"{STEM}{suffix}"
-            partial = path.with_name(path.name + ".partial")
-            partial.write_text(text, encoding="utf-8")
-            os.replace(partial, path)
-        pictures = draw(sizes, folder, STEM)
-    except OSError as error:
-        raise OutputError(f"{folder}: the size distribution cannot be written there ({error}).") from error
-    return [folder / f"{STEM}{suffix}" for suffix in texts] + pictures
+    document = write_json_file(folder / f"{STEM}.json", sizes.to_dict())
+    table = write_csv(folder / f"{STEM}.csv", sizes_table(sizes))
+    return [document, table, *draw(sizes, folder, STEM)]
 
 
 def sizes_table(sizes: SizeDistribution) -> pandas.DataFrame:
@@ -65,12 +54,3 @@ def in_words(sizes: SizeDistribution) -> str:
         f"mean diameter {mean.value:.3g} {unit} (95 % {mean.low:.3g} to {mean.high:.3g}), s.d. {sd.value:.3g}, "
         f"median {median.value:.3g} {unit}; {sizes.particles} whole particles, {corrected}"
     )
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no NaN: null."""
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_finite(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

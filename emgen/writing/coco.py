@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emgen.errors import OutputError
-from emgen.particles.write import replacing, result_path
+from emgen.files import replacing, result_path
 from emgen.stages import LabelArray
 from emgen.writing.writer import Labelled
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from emgen import __version__
 from emgen.errors import OutputError
-from emgen.particles.write import result_path
+from emgen.files import result_path
 from emgen.writing.writer import Labelled
 
 VERSION = "0.5"

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emgen.files import replacing, result_path
 from emgen.particles import border_labels, equivalent_diameters
-from emgen.particles.write import replacing, result_path
 from emgen.writing.outlines import outlines
 from emgen.writing.writer import Labelled
 

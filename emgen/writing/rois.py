@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from emgen.particles.write import replacing, result_path
+from emgen.files import replacing, result_path
 from emgen.writing.outlines import Loop, outlines
 from emgen.writing.writer import Labelled
 

@@ -13,15 +13,13 @@ from torch import Tensor, nn
 from emgen.errors import ModelError
 from emgen.stages import Context, FloatArray, Stack
 from emgen_cyclegan.config import CycleGanConfig
-from emgen_torchkit import state
+from emgen_torchkit import state, translating
 from emgen_torchkit.adversarial import ImagePool, discriminator, verdict_loss
 from emgen_torchkit.device import autocast, reproducible
-from emgen_torchkit.images import flip, pad_to_multiple, to_image, to_tensor
-from emgen_torchkit.loop import train
+from emgen_torchkit.images import draw_dithered, pad_to_multiple
+from emgen_torchkit.loop import descend, train
 from emgen_torchkit.networks import ResNetGenerator, encoder_decoder, initialise, zero_last_convolution
 from emgen_torchkit.schedule import flat_then_linear, set_rate, steps_per_epoch
-
-_BATCH = 16
 
 
 class Translator(nn.Module):
@@ -65,23 +63,13 @@ class CycleGan:
     def translate(self, source_NHW: Stack, rng: np.random.Generator) -> FloatArray:
         if not self._ready:
             raise ModelError("cyclegan: neither trained nor loaded yet; call `fit` or `load` first")
-        self.translator.eval()
-        parts = []
-        for start in range(0, len(source_NHW), _BATCH):
-            x = to_tensor(source_NHW[start : start + _BATCH], self.context.device)[:, None]
-            with torch.inference_mode():
-                parts.append(to_image(self.translator(x))[:, 0])
-        return np.concatenate(parts)
+        return translating.translate(self.translator, source_NHW, self.context.device)
 
     def save(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        state.save(folder / "weights.safetensors", {"translator": self.translator})
+        translating.save(self.translator, folder)
 
     def load(self, folder: Path) -> None:
-        try:
-            state.load(folder / "weights.safetensors", {"translator": self.translator})
-        except (OSError, KeyError, RuntimeError) as error:
-            raise ModelError(f"{folder}: no usable cyclegan weights ({error})") from error
+        translating.load(self.translator, folder, "cyclegan")
         self._ready = True
 
 
@@ -138,21 +126,12 @@ class _Training:
         source, target = self._draw(self.source, rng), self._draw(self.target, rng)
         with autocast(self.context.device, self.context.precision):
             losses, fakes = self._translate(source, target)
-        self._apply(self.translating, sum(losses.values(), torch.zeros((), device=self.context.device)))
+        descend(self.translating, sum(losses.values(), torch.zeros((), device=self.context.device)))
         judged = self._judge_all({"target": target, "source": source}, fakes, rng)
         return {name: float(value.detach()) for name, value in (losses | judged).items()}
 
     def _draw(self, stack: Stack, rng: np.random.Generator) -> Tensor:
-        """A batch of distinct images, flipped at random and dithered by up to half a grey level of 8 bit.
-
-        Without dither the discriminators would tell a micrograph by its grey levels, and in a flat crop (vacuum) every
-        instance normalisation would meet a variance of zero: over a cycle, gradients multiply to infinity.
-        """
-        chosen = rng.choice(len(stack), self.config.batch, replace=len(stack) < self.config.batch)
-        codes = rng.integers(4, size=len(chosen))
-        images = [flip(np.asarray(stack[int(i)], np.float32), int(c)) for i, c in zip(chosen, codes, strict=True)]
-        dithered = np.stack(images) + rng.uniform(-0.5 / 255, 0.5 / 255, (len(images), *images[0].shape))
-        return to_tensor(dithered, self.context.device)[:, None]
+        return draw_dithered(stack, self.config.batch, rng, self.context)
 
     def _translate(self, source: Tensor, target: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         c, l1 = self.config, nn.functional.l1_loss
@@ -185,10 +164,5 @@ class _Training:
             with autocast(self.context.device, self.context.precision):
                 verdicts = self._verdict(side, image), self._verdict(side, shown)
             loss = loss + (verdict_loss(verdicts[0], True) + verdict_loss(verdicts[1], False)) / 2
-        self._apply(self.judging, loss)
+        descend(self.judging, loss)
         return {"discriminators": loss}
-
-    def _apply(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()

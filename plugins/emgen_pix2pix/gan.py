@@ -29,8 +29,8 @@ from emgen_pix2pix.config import Pix2PixConfig
 from emgen_torchkit import state
 from emgen_torchkit.adversarial import discriminator, verdict_loss
 from emgen_torchkit.device import autocast, reproducible
-from emgen_torchkit.images import flip, pad_to_multiple
-from emgen_torchkit.loop import train
+from emgen_torchkit.images import flip, flip_codes, pad_to_multiple
+from emgen_torchkit.loop import descend, train
 from emgen_torchkit.networks import encoder_decoder, zero_last_convolution
 from emgen_torchkit.schedule import flat_then_linear, set_rate, steps_per_epoch
 
@@ -166,10 +166,11 @@ class Pix2Pix:
         self.law = ContrastLaw(stored["diameter_K"], stored["contrast_K"], stored["level_K"])
 
     def _condition(self, label_HW: np.ndarray, rng: np.random.Generator) -> FloatArray:
-        which, code = int(rng.integers(len(self.scenes))), int(rng.integers(4))
+        which = int(rng.integers(len(self.scenes)))
+        (code,) = flip_codes(1, self.context.augmentations, rng)
         drawn = self.scenes[which]
         background, noise = (
-            _fit_shape(flip(part, code), label_HW.shape) for part in (drawn.background_HW, drawn.noise_HW)
+            _fit_shape(flip(part, int(code)), label_HW.shape) for part in (drawn.background_HW, drawn.noise_HW)
         )
         diameters = equivalent_diameters(label_HW).astype(np.float32)
         contrast = self.law.draw(diameters, self.config.faintest, rng, float(self.level_N[which]))
@@ -244,7 +245,7 @@ class _Training:
         """Pairs, each flipped alike."""
         images, device = self.images_N1HW, self.context.device
         chosen = rng.choice(len(images), self.config.batch, replace=len(images) < self.config.batch)
-        codes = rng.integers(4, size=len(chosen))
+        codes = flip_codes(len(chosen), self.context.augmentations, rng)
         pairs = [
             (flip(self.conditions_NCHW[i], int(c)), flip(images[i], int(c))) for i, c in zip(chosen, codes, strict=True)
         ]
@@ -262,16 +263,11 @@ class _Training:
         on_real = self._judge(condition, real)
         on_fake = self._judge(condition, fake.detach().float())
         loss = (verdict_loss(on_real, True) + verdict_loss(on_fake, False)) / 2
-        self._apply("judge", loss)
+        descend(self.optimizers["judge"], loss)
         return {"discriminator": float(loss.detach())}
 
     def _update_generator(self, condition: Tensor, real: Tensor, fake: Tensor) -> dict[str, float]:
         adversarial = verdict_loss(self._judge(condition, fake.float()), True)
         l1 = (fake.float() - real).abs().mean() * 2  # the paper's images span [-1, 1]
-        self._apply("generator", adversarial + self.config.l1_weight * l1)
+        descend(self.optimizers["generator"], adversarial + self.config.l1_weight * l1)
         return {"adversarial": float(adversarial.detach()), "l1": float(l1.detach())}
-
-    def _apply(self, name: str, loss: Tensor) -> None:
-        self.optimizers[name].zero_grad()
-        loss.backward()
-        self.optimizers[name].step()

@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from emgen.particles.geometry import dome
 from emgen.stages import Context, FloatArray, LabelArray, MaskSampler
+from emgen_torchkit.images import flip, flip_codes
 
 _TYPICAL = 12.0
 """Diameter, px, whose contrast is drawn from the range as it is; smaller particles are thinner and so fainter."""
@@ -50,7 +51,7 @@ def lessons(
     images, labels = [], []
     for number, label_HW in enumerate(drawn_NHW):
         which = number % len(image_HWs)
-        image_HW, known_HW = _cut(image_HWs[which], found_HWs[which] if found_HWs else None, side, rng)
+        image_HW, known_HW = _cut(image_HWs[which], found_HWs[which] if found_HWs else None, side, context, rng)
         label_HW = without(label_HW, np.unique(label_HW[known_HW > 0]))
         images.append(draw(image_HW, label_HW, contrast, flatness, rng))
         labels.append(np.where(label_HW > 0, label_HW + known_HW.max(), known_HW))
@@ -97,7 +98,7 @@ def without(label_HW: LabelArray, unwanted: np.ndarray) -> LabelArray:
 
 
 def _cut(
-    image_HW: FloatArray, found_HW: LabelArray | None, side: int, rng: np.random.Generator
+    image_HW: FloatArray, found_HW: LabelArray | None, side: int, context: Context, rng: np.random.Generator
 ) -> tuple[FloatArray, LabelArray]:
     """A square at a random place, flipped at random; an image that is smaller is continued by reflection."""
     label_HW = np.zeros(image_HW.shape, np.int32) if found_HW is None else found_HW
@@ -105,7 +106,6 @@ def _cut(
     if any(after for _, after in short):
         image_HW, label_HW = np.pad(image_HW, short, mode="symmetric"), np.pad(label_HW, short, mode="symmetric")
     y, x = (int(rng.integers(length - side + 1)) for length in image_HW.shape)
-    code = int(rng.integers(4))
+    code = int(flip_codes(1, context.augmentations, rng)[0])
     window = (slice(y, y + side), slice(x, x + side))
-    turned = (slice(None, None, -1 if code & 2 else 1), slice(None, None, -1 if code & 1 else 1))
-    return image_HW[window][turned], label_HW[window][turned]
+    return flip(image_HW[window], code), flip(label_HW[window], code)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from emgen.stages import FloatArray
+from emgen.stages import Context, FloatArray, Stack
+
+IntArray = NDArray[np.int64]
+_DITHER = 0.5 / 255
 
 
 def to_tensor(image: np.ndarray, device: str) -> Tensor:
@@ -24,6 +30,25 @@ def pad_to_multiple(x_BCHW: Tensor, multiple: int) -> Tensor:
     """Pads bottom and right by repeating the border; cut with ``[..., :h, :w]``."""
     h, w = x_BCHW.shape[-2:]
     return torch.nn.functional.pad(x_BCHW, (0, -w % multiple, 0, -h % multiple), mode="replicate")
+
+
+def flip_codes(count: int, augmentations: Collection[str] | None, rng: np.random.Generator) -> IntArray:
+    """(count,) codes for ``flip``, drawn evenly; all 0 where the modality's augmentations hold no flip."""
+    drawn: IntArray = rng.integers(4, size=count)
+    return drawn if augmentations is None or "flip" in augmentations else np.zeros_like(drawn)
+
+
+def draw_dithered(stack: Stack, count: int, rng: np.random.Generator, context: Context) -> Tensor:
+    """(count, 1, H, W): distinct images where there are enough, flipped at random, dithered by half a grey level.
+
+    Without dither a discriminator would tell a micrograph by its grey levels of 8 bit, and in a flat crop (vacuum)
+    every instance normalisation would meet a variance of zero: over a cycle, gradients multiply to infinity.
+    """
+    chosen = rng.choice(len(stack), count, replace=len(stack) < count)
+    codes = flip_codes(count, context.augmentations, rng)
+    images = [flip(np.asarray(stack[int(i)], np.float32), int(c)) for i, c in zip(chosen, codes, strict=True)]
+    dithered = np.stack(images) + rng.uniform(-_DITHER, _DITHER, (count, *images[0].shape))
+    return to_tensor(dithered, context.device)[:, None]
 
 
 def flip(image: np.ndarray, code: int) -> np.ndarray:

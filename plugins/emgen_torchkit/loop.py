@@ -70,6 +70,13 @@ def train(
                 raise Interrupted(f"stopped after step {index + 1} of {steps}; run again to resume")
 
 
+def descend(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
+    """One step of an optimiser down the gradient of a loss."""
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+
 def _step(trainee: Trainee, index: int, seed: int) -> Mapping[str, float]:
     torch.manual_seed(int(np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0] >> 1))
     losses = trainee.step(index, np.random.default_rng([seed, index]))

@@ -15,8 +15,8 @@ from roifile import ImagejRoi
 
 import emgen.writing.coco
 from emgen.errors import OutputError
+from emgen.files import result_path
 from emgen.particles import write_labels, write_mask
-from emgen.particles.write import result_path
 from emgen.writing import FORMATS, Labelled, known_formats, write_formats
 from emgen.writing.formats import open_writers
 from emgen.writing.outlines import outlines

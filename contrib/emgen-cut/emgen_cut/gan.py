@@ -5,19 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from emgen.errors import ModelError
 from emgen.stages import Context, FloatArray, Stack
 from emgen_cut.config import CutConfig
 from emgen_cut.networks import Translator
 from emgen_cut.training import Training
-from emgen_torchkit import state
+from emgen_torchkit import translating
 from emgen_torchkit.device import reproducible
-from emgen_torchkit.images import to_image, to_tensor
 from emgen_torchkit.loop import train
-
-_BATCH = 16
 
 
 class Cut:
@@ -42,25 +38,11 @@ class Cut:
         """(N, H, W) float32 in [0, 1] -> the same. Raises ``ModelError`` before ``fit`` or ``load``."""
         if not self._ready:
             raise ModelError("cut: neither trained nor loaded yet; call `fit` or `load` first")
-        self.translator.eval()
-        parts = []
-        for start in range(0, len(source_NHW), _BATCH):
-            x_B1HW = to_tensor(source_NHW[start : start + _BATCH], self.context.device)[:, None]
-            with torch.inference_mode():
-                parts.append(to_image(self.translator(x_B1HW))[:, 0])
-        return np.concatenate(parts)
+        return translating.translate(self.translator, source_NHW, self.context.device)
 
     def save(self, folder: Path) -> None:
-        """The generator, which is all that ``translate`` needs."""
-        folder.mkdir(parents=True, exist_ok=True)
-        state.save(folder / "weights.safetensors", {"translator": self.translator})
+        translating.save(self.translator, folder)
 
     def load(self, folder: Path) -> None:
-        """Raises ``ModelError`` where the folder holds no weights of such a generator."""
-        try:
-            state.load(folder / "weights.safetensors", {"translator": self.translator})
-        except (OSError, KeyError, RuntimeError) as error:
-            raise ModelError(
-                f"{folder}: no usable cut weights ({error}). Was it saved with another width or number of blocks?"
-            ) from error
+        translating.load(self.translator, folder, "cut")
         self._ready = True

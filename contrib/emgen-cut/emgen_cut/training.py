@@ -14,12 +14,9 @@ from emgen_cut.networks import Heads, Translator, patch_nce, patches_at
 from emgen_torchkit import state
 from emgen_torchkit.adversarial import discriminator, verdict_loss
 from emgen_torchkit.device import autocast, reproducible
-from emgen_torchkit.images import flip, pad_to_multiple, to_tensor
+from emgen_torchkit.images import draw_dithered, pad_to_multiple
+from emgen_torchkit.loop import descend
 from emgen_torchkit.schedule import flat_then_linear, set_rate, steps_per_epoch
-
-_DITHER = 0.5 / 255
-"""Half a grey level of 8 bit. Without it the discriminator would tell a micrograph by its grey levels, and a flat crop
-would bring every instance normalisation a variance of zero."""
 
 
 class Training:
@@ -65,20 +62,16 @@ class Training:
         mirrored = self.config.flip_equivariance and rng.random() < 0.5
         with autocast(self.context.device, self.context.precision):
             losses, fake = self._translate(source, target, mirrored, rng)
-        _apply(self.translating, sum(losses.values(), torch.zeros((), device=self.context.device)))
+        descend(self.translating, sum(losses.values(), torch.zeros((), device=self.context.device)))
         with autocast(self.context.device, self.context.precision):
             real_verdict, fake_verdict = self._verdict(target), self._verdict(fake.detach())
         judged = (verdict_loss(real_verdict, True) + verdict_loss(fake_verdict, False)) / 2
-        _apply(self.judging, judged)
+        descend(self.judging, judged)
         return {name: float(value.detach()) for name, value in {**losses, "discriminator": judged}.items()}
 
     def _draw(self, stack: Stack, rng: np.random.Generator) -> Tensor:
-        """A batch of distinct images, flipped at random and dithered, (B, 1, H, W), H and W multiples of 4."""
-        chosen = rng.choice(len(stack), self.config.batch, replace=len(stack) < self.config.batch)
-        codes = rng.integers(4, size=len(chosen))
-        images = [flip(np.asarray(stack[int(i)], np.float32), int(c)) for i, c in zip(chosen, codes, strict=True)]
-        dithered = np.stack(images) + rng.uniform(-_DITHER, _DITHER, (len(images), *images[0].shape))
-        return pad_to_multiple(to_tensor(dithered, self.context.device)[:, None], 4)
+        """(B, 1, H, W), H and W multiples of 4."""
+        return pad_to_multiple(draw_dithered(stack, self.config.batch, rng, self.context), 4)
 
     def _translate(
         self, source: Tensor, target: Tensor, mirrored: bool, rng: np.random.Generator
@@ -119,9 +112,3 @@ class Training:
     def _verdict(self, image: Tensor) -> Tensor:
         verdict: Tensor = self.judge(image)
         return verdict.float()
-
-
-def _apply(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()

@@ -4,7 +4,8 @@ They need no pytest. Each says what it wants in its failure's text.
 """
 
 from emgen.testing.conformance.observers import ObserverConformance
-from emgen.testing.conformance.others import MetricConformance, ModalityConformance, ReaderConformance
+from emgen.testing.conformance.others import MetricConformance, ModalityConformance
+from emgen.testing.conformance.readers import ReaderConformance
 from emgen.testing.conformance.run import CONFORMANCE, CheckResult, checks_of, run_checks
 from emgen.testing.conformance.trained import (
     ContrastGanConformance,

@@ -15,7 +15,6 @@ from emgen.stages import MetricContext, Stack
 from emgen.testing.conformance import inputs
 from emgen.testing.conformance.base import Conformance, StageConformance
 from emgen.testing.conformance.inputs import PlainStack, require, require_equal, require_unit_range
-from emgen.testing.conformance.readers import ReaderConformance as ReaderConformance
 
 SLOTS = (*(kind for kind in KINDS if kind not in ("modality", "reader", "metric")), "metrics")
 

@@ -16,7 +16,8 @@ from emgen.host.records import cause
 from emgen.registration import Kind
 from emgen.testing.conformance.base import Conformance
 from emgen.testing.conformance.observers import ObserverConformance
-from emgen.testing.conformance.others import MetricConformance, ModalityConformance, ReaderConformance
+from emgen.testing.conformance.others import MetricConformance, ModalityConformance
+from emgen.testing.conformance.readers import ReaderConformance
 from emgen.testing.conformance.trained import (
     ContrastGanConformance,
     DownstreamTaskConformance,
