@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from emgen.data import Micrograph, NormalisedMicrograph, expand_each, frame_name
 from emgen.data.stack import (
     modality_normalise,
@@ -191,7 +193,7 @@ def _segment_one(
             frame=job.frame,
         )
     )
-    table = measure(found.label_HW, micrograph.image_HW, size, job.name)
+    table = measure(found.label_HW, raw.image_HW.astype(np.float32), size, job.name)
     record = {
         "name": job.name,
         "source": str(job.path),

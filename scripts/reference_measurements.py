@@ -41,8 +41,7 @@ COLUMNS = {
     "border": ("", "whether the micrograph's edge cuts it: then its size is not known"),
     "mean_intensity": (
         "",
-        "mean of the micrograph upon it: of `emgen segment` in [0, 1] as its modality normalises, of `emgen measure` "
-        "with `--images` in the file's own values",
+        "mean of the micrograph upon it, in its file's own values; of `emgen measure`, with `--images`",
     ),
     "contrast": ("", f"that mean less the mean of a ring of {RING_PX} px around it, other particles left out"),
 }

@@ -89,6 +89,15 @@ def test_each_micrograph_gets_a_mask_and_labels_of_its_own_size(command, folder:
     assert "a: 3 particles" in result.output
 
 
+def test_intensities_are_in_the_values_of_the_file(command, folder: Path, tmp_path: Path) -> None:
+    command(folder, "--out", tmp_path / "out")
+    table = pd.read_csv(tmp_path / "out" / "particles.csv")
+    image_HW, label_HW = (tifffile.imread(path) for path in (folder / "a.tif", tmp_path / "out" / "a_labels.tif"))
+    bright = table[table["image"] == "a"]["mean_intensity"]
+    assert np.allclose(bright, [image_HW[label_HW == label].mean() for label in range(1, len(bright) + 1)])
+    assert (bright > 1).all()
+
+
 def test_the_table_and_the_summary_say_the_same(command, folder: Path, tmp_path: Path) -> None:
     command(folder, "--out", tmp_path / "out")
     table = pd.read_csv(tmp_path / "out" / "particles.csv")
