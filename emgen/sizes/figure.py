@@ -55,7 +55,7 @@ def _by_number(axes: Any, sizes: SizeDistribution) -> None:
         axes.plot(grid, law.pdf(grid), color=ORANGE, linewidth=1.2, label=law.name)
     axes.set_ylabel(f"number density (1/{sizes.unit})")
     axes.set_xlim(edges[0], edges[-1])
-    axes.set_ylim(0, axes.get_ylim()[1] * 1.35)  # room for the legend and the text over the bars
+    axes.set_ylim(0, axes.get_ylim()[1] * 1.8)  # room for the legend and the text over the bars
     handles, labels = axes.get_legend_handles_labels()
     axes.legend(handles, labels, loc="upper right")
     axes.text(0.98, 0.68, _numbers(best, sizes.unit), transform=axes.transAxes, ha="right", va="top", fontsize=6.5)
