@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emgen.particles.hulls import hulls_of
+from emgen.particles.runs import runs_of
 from emgen.stages import FloatArray, LabelArray
 
 
@@ -53,20 +55,8 @@ def hull_of(mask: NDArray[np.bool_]) -> Hull:
     >>> tuple(hull_of(np.ones((1, 5), bool)))
     (5.0, 1.0, 4.5)
     """
-    from scipy.spatial import ConvexHull
-    from scipy.spatial.distance import pdist
-
-    rows = np.flatnonzero(mask.any(axis=1))
-    left = mask[rows].argmax(axis=1)
-    right = mask.shape[1] - 1 - mask[rows, ::-1].argmax(axis=1)
-    ends = [np.c_[rows, left - 0.5], np.c_[rows, right + 0.5]]
-    ends += [np.c_[rows + dy, column] for dy in (-0.5, 0.5) for column in (left, right)]
-    points: NDArray[Any] = np.concatenate(ends)
-    hull = ConvexHull(points)
-    corners = points[hull.vertices]
-    # A hull is narrowest between one of its sides and the corner farthest from it (Freeman and Shapira 1975).
-    widths = np.ptp(hull.equations[:, :2] @ corners.T, axis=1)
-    return Hull(float(pdist(corners).max()), float(widths.min()), float(hull.volume))
+    feret_max, feret_min, area = hulls_of(runs_of(mask.astype(np.int32))[1])
+    return Hull(float(feret_max[0]), float(feret_min[0]), float(area[0]))
 
 
 def dome(label_HW: LabelArray, count: int) -> FloatArray:

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emgen.particles.geometry import border_labels, hull_of
+from emgen.particles.ellipses import ellipses_of
+from emgen.particles.geometry import border_labels
+from emgen.particles.hulls import hulls_of
+from emgen.particles.perimeters import perimeters_of
+from emgen.particles.runs import Floats, Ints, Runs, runs_of, sums_over
 from emgen.stages import FloatArray, LabelArray
 
 if TYPE_CHECKING:
@@ -45,9 +49,10 @@ def measure(
     """
     import pandas as pd
 
-    table = _shapes(label_HW)
+    labels, runs = runs_of(label_HW)
+    table = _shapes(label_HW, labels, runs)
     if image_HW is not None:
-        table["mean_intensity"], table["contrast"] = _intensities(label_HW, image_HW, table["label"])
+        table["mean_intensity"], table["contrast"] = _intensities(label_HW, image_HW, runs)
     if pixel_size_nm is not None:
         table["area_nm2"] = table["area_px"] * pixel_size_nm**2
         for length in LENGTHS:
@@ -55,36 +60,29 @@ def measure(
     return pd.DataFrame({"image": np.full(len(table["label"]), name, dtype=object), **table})
 
 
-def _shapes(label_HW: LabelArray) -> dict[str, NDArray[Any]]:
-    from skimage.measure import regionprops
-
-    regions = regionprops(label_HW)
-    area = np.array([r.area for r in regions], float)
-    perimeter = np.array([r.perimeter_crofton for r in regions], float)
-    hulls = np.array([hull_of(r.image) for r in regions], float).reshape(-1, 3)
-    boxes = np.array([r.bbox for r in regions], float).reshape(-1, 4)
-    centroids = np.array([r.centroid for r in regions], float).reshape(-1, 2)
-    labels = np.array([r.label for r in regions], int)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        circularity = np.minimum(4 * np.pi * area / perimeter**2, 1)
+def _shapes(label_HW: LabelArray, labels: Ints, runs: Runs) -> dict[str, NDArray[Any]]:
+    area = runs.total(runs.length_R)
+    ellipses, hulls = ellipses_of(runs, area), hulls_of(runs)
+    perimeter = perimeters_of(label_HW, labels)
+    top, bottom, left, right = runs.boxes()
     return {
         "label": labels,
-        "centroid_y_px": centroids[:, 0],
-        "centroid_x_px": centroids[:, 1],
+        "centroid_y_px": ellipses.y_K,
+        "centroid_x_px": ellipses.x_K,
         "area_px": area,
         "equivalent_diameter_px": np.sqrt(4 / np.pi * area),
-        "feret_max_px": hulls[:, 0],
-        "feret_min_px": hulls[:, 1],
+        "feret_max_px": hulls.feret_max_K,
+        "feret_min_px": hulls.feret_min_K,
         "perimeter_px": perimeter,
-        "major_axis_px": np.array([r.axis_major_length for r in regions], float),
-        "minor_axis_px": np.array([r.axis_minor_length for r in regions], float),
-        "bounding_height_px": boxes[:, 2] - boxes[:, 0],
-        "bounding_width_px": boxes[:, 3] - boxes[:, 1],
-        "nearest_neighbour_px": _nearest(centroids),
-        "circularity": circularity,
-        "eccentricity": np.array([r.eccentricity for r in regions], float),
-        "solidity": np.minimum(area / hulls[:, 2], 1),
-        "orientation_deg": np.degrees([r.orientation for r in regions]) + 90,
+        "major_axis_px": ellipses.major_K,
+        "minor_axis_px": ellipses.minor_K,
+        "bounding_height_px": (bottom - top).astype(float),
+        "bounding_width_px": (right - left).astype(float),
+        "nearest_neighbour_px": _nearest(np.stack([ellipses.y_K, ellipses.x_K], axis=1)),
+        "circularity": np.minimum(4 * np.pi * area / perimeter**2, 1),
+        "eccentricity": ellipses.eccentricity_K,
+        "solidity": np.minimum(area / hulls.area_K, 1),
+        "orientation_deg": ellipses.orientation_K,
         "border": np.isin(labels, border_labels(label_HW)),
     }
 
@@ -99,24 +97,16 @@ def _nearest(centroid_K2: NDArray[np.float64]) -> NDArray[np.float64]:
     return distance
 
 
-def _intensities(
-    label_HW: LabelArray, image_HW: FloatArray, labels: NDArray[Any]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _intensities(label_HW: LabelArray, image_HW: FloatArray, runs: Runs) -> tuple[Floats, Floats]:
     """Mean of each particle, and that mean less its surroundings' (no other particle's pixels among them)."""
-    from scipy import ndimage as ndi
-
-    boxes = ndi.find_objects(label_HW)
-    means, contrasts = np.zeros(len(labels)), np.zeros(len(labels))
-    for row, label in enumerate(labels):
-        reach = RING_PX + 1
-        box = tuple(slice(max(0, s.start - reach), s.stop + reach) for s in boxes[label - 1])
-        part, pixels = label_HW[box], image_HW[box]
-        inside = part == label
-        near = ndi.binary_dilation(inside, iterations=1)
-        ring = ndi.binary_dilation(near, iterations=RING_PX) & ~near & (part == 0)
-        means[row] = pixels[inside].mean()
-        contrasts[row] = means[row] - pixels[ring].mean() if ring.any() else np.nan
-    return means, contrasts
+    (total,) = sums_over(image_HW, runs)
+    mean = total / runs.total(runs.length_R)
+    # Of all pixels up to the ring's outer edge, less those up to its inner one; particles' count 0.
+    free_HW, edges = label_HW == 0, (runs.grown(1 + RING_PX), runs.grown(1))
+    pixels = np.subtract(*sums_over(free_HW, *edges))
+    ring = np.subtract(*sums_over(np.where(free_HW, image_HW, 0), *edges))
+    around = np.divide(ring, pixels, out=np.full(runs.count, np.nan), where=pixels > 0)
+    return mean, mean - around
 
 
 def size_summary(table: pandas.DataFrame) -> dict[str, Any]:
