@@ -44,25 +44,49 @@ def segment(
     *,
     pixel_size_nm: float | None = None,
     write: Sequence[str] = (),
+    labels_to: str | None = None,
     device: str = "auto",
+    workers: int = 1,
+    scheduler: str | None = None,
     host: Host | None = None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Segmented:
     """Masks, labels, ``particles.csv`` and ``summary.json`` in ``out``, as ``emgen segment``.
 
     ``model``: a model folder, a run folder, ``"pretrained"`` or a loaded model. Files that cannot be used are in
-    ``result.failed``, each with its reason; ``write`` names further formats (``emgen.writing.FORMATS``); ``tell`` gets
-    a line of text after each micrograph. Raises ``ModelError``, ``NoImagesError``, ``OutputError``.
+    ``result.failed``, each with its reason; ``write`` names further formats (``emgen.writing.FORMATS``), of which
+    ``zarr`` takes the place of the TIFF files and goes to ``labels_to``, a folder or URL; ``tell`` gets a line of text
+    after each micrograph. ``workers``: processes on this machine; ``scheduler``: address of a Dask cluster; neither
+    changes the result. Raises ``ModelError``, ``NoImagesError``, ``OutputError``; with workers also
+    ``PreflightError``, ``SpecError``, ``WorkersError``.
     """
+    from emgen.cluster import cluster_of
     from emgen.host import load_host
     from emgen.model import Model, load_model, reading_host
-    from emgen.segmenting import segment_files
+    from emgen.segmenting import Settings, here, on_cluster, segment_files
+    from emgen.writing import known_formats
 
     host = host or load_host()
     load = lambda: model if isinstance(model, Model) else load_model(model, host=host, device=device)
-    files = _several(images)
+    cluster = cluster_of(workers, scheduler)
     reading = reading_host(model, host)
-    return segment_files(load, files, Path(out), reading, pixel_size_nm=pixel_size_nm, write=write, tell=tell)
+    begin = here(load, reading) if cluster is None else on_cluster(cluster, _a_path(model), host, device)
+    settings = Settings(
+        out=Path(out),
+        base=Path.cwd(),
+        pixel_size_nm=pixel_size_nm,
+        formats=known_formats(write),
+        labels_to=labels_to,
+    )
+    return segment_files(begin, _several(images), settings, reading, tell=tell)
+
+
+def _a_path(model: str | Path | Model) -> str | Path:
+    from emgen.errors import ModelError
+
+    if isinstance(model, str | Path):
+        return model
+    raise ModelError("model: on workers each process loads it itself; give the folder of the model, not a loaded one.")
 
 
 def export(

@@ -56,12 +56,24 @@ class TrainingError(EmgenError):
     """A loss became NaN or infinite; the last good checkpoint is kept."""
 
 
+class LostProcessError(EmgenError):
+    """One of the processes that train together has stopped."""
+
+    exit_code = 1
+
+
 class ModelError(EmgenError):
     """A model folder is missing, incomplete or of another version."""
 
 
 class StageFailedError(EmgenError):
     """A stage of a run failed; the text names plugin, distribution and the command that resumes the run."""
+
+    exit_code = 1
+
+
+class WorkersError(EmgenError):
+    """The workers of a cluster die again and again, or its scheduler is gone."""
 
     exit_code = 1
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from emgen.cli.options import workers_options
+
 
 @click.command("segment")
 @click.argument("model")
@@ -22,8 +24,13 @@ import click
     multiple=True,
     metavar="FORMAT[,FORMAT...]",
     help="Further formats: `coco` (coco.json of all), and of each micrograph `ome-zarr`, `overlay` (PNG with outlines "
-    "and scale bar), `rois` (ImageJ ROI set).",
+    "and scale bar), `rois` (ImageJ ROI set). `zarr`: labels of all frames of a file in one Zarr array, in the place "
+    "of the TIFF files.",
 )
+@click.option(
+    "--labels-to", metavar="PLACE", help="Folder or URL (s3://bucket/run) of what `zarr` writes; by default --out."
+)
+@workers_options("Micrographs")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.pass_context
 def command(
@@ -33,6 +40,9 @@ def command(
     out: Path,
     pixel_size: float | None,
     write: tuple[str, ...],
+    labels_to: str | None,
+    workers: int,
+    scheduler: str | None,
     device: str,
 ) -> None:
     """Segment micrographs (files, folders or quoted globs) with MODEL: a run's model/ folder, or `pretrained`.
@@ -44,7 +54,18 @@ def command(
     from emgen.api import segment
     from emgen.sizes import in_words
 
-    result = segment(model, images, out, pixel_size_nm=pixel_size, write=write, device=device, tell=click.echo)
+    result = segment(
+        model,
+        images,
+        out,
+        pixel_size_nm=pixel_size,
+        write=write,
+        labels_to=labels_to,
+        device=device,
+        workers=workers,
+        scheduler=scheduler,
+        tell=click.echo,
+    )
     for failure in result.failed:
         click.echo(f"Failed: {failure['reason']}", err=True)
     if result.sizes is not None and result.sizes.particles > 1:

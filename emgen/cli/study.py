@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from emgen.cli.options import workers_options
+
 if TYPE_CHECKING:
     from emgen.study.run import StudyResult
 
@@ -32,10 +34,8 @@ OPTIONS: list[Callable[..., Any]] = [
     click.option(
         "--executor", type=click.Choice(["processes", "dask", "here"]), default="processes", show_default=True
     ),
-    click.option(
-        "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Trials at the same time."
-    ),
-    click.option("--dask-scheduler", metavar="ADDRESS", help="Of a running Dask cluster, e.g. tcp://node1:8786."),
+    click.option("--dask-scheduler", "scheduler", hidden=True),  # its name before other commands had one
+    workers_options("Trials"),
     click.option("--quick", is_flag=True, help="Everything small, one seed: to see that it works."),
     click.option("--quiet", is_flag=True, help="Show no progress."),
 ]
@@ -79,7 +79,7 @@ def _run(
     seeds: tuple[int, ...],
     executor: Any,
     workers: int,
-    dask_scheduler: str | None,
+    scheduler: str | None,
     quick: bool,
     quiet: bool,
     **places: Any,
@@ -94,7 +94,7 @@ def _run(
         seeds=seeds,
         overrides=overrides,
         settings=_settings(**places),
-        executor=make_executor("dask" if dask_scheduler else executor, workers, dask_scheduler),
+        executor=make_executor("dask" if scheduler else executor, workers, scheduler),
         quick=quick,
         progress=not quiet,
         command=shlex.join(["emgen", *sys.argv[1:]]) if sys.argv[1:2] == ["study"] else None,

@@ -100,7 +100,9 @@ def _of_summary(folder: Path, summary: dict[str, Any]) -> Sources:
         source = Path(one["source"])
         image = Place(source, int(one["frame"])) if source.exists() else None
         size = one.get("pixel_size_nm")
-        frames.append(SeriesFrame(str(one["name"]), Place(folder / one["labels"], 0), image, size))
+        frames.append(
+            SeriesFrame(str(one["name"]), Place(folder / one["labels"], int(one.get("labels_frame", 0))), image, size)
+        )
     notes = []
     gone = sum(frame.image is None for frame in frames)
     if gone:

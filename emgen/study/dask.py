@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from typing import Any
 
-from emgen.errors import PreflightError
-from emgen.study.executor import TICK_S, Watch, interrupted, thread_variables
+from emgen.cluster import Cluster, import_distributed, submit
+from emgen.study.executor import TICK_S, Watch, interrupted
 from emgen.study.trial import Result, Trial
 from emgen.study.worker import perform
 
@@ -16,41 +15,14 @@ class DaskExecutor:
     """``scheduler``: an address such as ``tcp://node1:8786``; ``None`` starts ``workers`` processes on this machine."""
 
     def __init__(self, scheduler: str | None = None, workers: int = 1) -> None:
-        try:
-            import distributed
-        except ImportError as error:
-            raise PreflightError(
-                "executor dask: the package distributed is missing. Install it with `pip install emgen[cluster]`, or "
-                "use `--executor processes`."
-            ) from error
-        self._distributed: Any = distributed
-        self.scheduler, self.workers = scheduler, max(1, workers)
+        self._distributed = import_distributed()
+        self._cluster = Cluster(scheduler, workers)
 
     def map(self, trials: Sequence[Trial], watch: Watch) -> Iterator[Result]:
-        with ExitStack() as stack:
-            client = self._client(stack)
+        with self._cluster.client() as client:
             # One thread of a worker a trial, and no second try: perform() reports failures itself.
-            futures = {client.submit(perform, trial, pure=False, retries=0): trial for trial in trials}
+            futures = {submit(client, perform, trial, retries=0): trial for trial in trials}
             yield from self._results(client, futures, watch)
-
-    def _client(self, stack: ExitStack) -> Any:
-        distributed = self._distributed
-        if self.scheduler:
-            try:
-                return stack.enter_context(distributed.Client(self.scheduler, timeout=20))
-            except OSError as error:
-                raise PreflightError(
-                    f"executor dask: no scheduler answers at {self.scheduler} ({error}). "
-                    "Start one with `dask scheduler`."
-                ) from error
-        cluster = distributed.LocalCluster(
-            n_workers=self.workers,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=None,
-            env=thread_variables(self.workers),
-        )
-        return stack.enter_context(distributed.Client(stack.enter_context(cluster)))
 
     def _results(self, client: Any, futures: dict[Any, Trial], watch: Watch) -> Iterator[Result]:
         left = dict(futures)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, Protocol
 
@@ -52,20 +51,3 @@ def make_executor(name: ExecutorName = "processes", workers: int = 1, scheduler:
 
 def interrupted(trial: Trial) -> Result:
     return Result(trial=trial, status="interrupted", reason="not begun")
-
-
-def threads_each(workers: int) -> int:
-    """Threads of arithmetic for each worker: the cores shared out, or fewer where ``OMP_NUM_THREADS`` says so."""
-    share = max(1, _cores() // max(1, workers))
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    return min(share, int(wanted)) if wanted.isdecimal() and int(wanted) > 0 else share
-
-
-def thread_variables(workers: int) -> dict[str, str]:
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-    return {name: str(threads_each(workers)) for name in names}
-
-
-def _cores() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -19,8 +19,9 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from emgen.cluster import thread_variables
 from emgen.host.selection import Selection, without_plugins
-from emgen.study.executor import TICK_S, Watch, interrupted, thread_variables
+from emgen.study.executor import TICK_S, Watch, interrupted
 from emgen.study.trial import Result, Trial
 from emgen.study.worker import perform
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from emgen.errors import OutputError
 from emgen.files import replacing, result_path
 from emgen.stages import LabelArray
-from emgen.writing.writer import Labelled
+from emgen.writing.writer import Labelled, StackOf
 
 FILE = "coco.json"
 PARTICLE = {"id": 1, "name": "particle", "supercategory": "particle"}
@@ -48,7 +48,7 @@ class CocoWriter:
         self._images: list[dict[str, Any]] = []
         self._annotations = 0
 
-    def paths(self, name: str) -> Sequence[Path]:
+    def paths(self, name: str, stack: StackOf | None = None) -> Sequence[Path]:
         return [self._path]
 
     def add(self, labelled: Labelled) -> Sequence[Path]:

@@ -11,14 +11,23 @@ from emgen.writing.ome_zarr import OmeZarrWriter
 from emgen.writing.overlay import OverlayWriter
 from emgen.writing.rois import RoiWriter
 from emgen.writing.writer import Labelled, Writer, Writers
+from emgen.writing.zarr_stacks import ZarrStacksWriter
 
 FORMATS: Mapping[str, type[Writer]] = {
     "coco": CocoWriter,
     "ome-zarr": OmeZarrWriter,
     "overlay": OverlayWriter,
     "rois": RoiWriter,
+    "zarr": ZarrStacksWriter,
 }
 """What ``--write`` takes."""
+STACKED = "zarr"
+_GATHERING = ("coco",)
+
+
+def gathering(name: str) -> bool:
+    """Whether a format holds all micrographs in one file: then one process must add them, in their order."""
+    return name in _GATHERING
 
 
 def known_formats(texts: Iterable[str]) -> tuple[str, ...]:
@@ -38,9 +47,11 @@ def known_formats(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def open_writers(formats: Iterable[str], folder: Path) -> Writers:
-    """For a ``with`` block; the folder must stand when the first micrograph is added. Raises ``OutputError``."""
-    return Writers(FORMATS[name](folder) for name in known_formats(formats))
+def open_writers(formats: Iterable[str], folder: Path, stacks_to: str | None = None) -> Writers:
+    """For a ``with`` block; the folder must stand when the first micrograph is added. ``stacks_to``: folder or URL of
+    the Zarr stacks. Raises ``OutputError``."""
+    names = known_formats(formats)
+    return Writers(ZarrStacksWriter(folder, stacks_to) if name == STACKED else FORMATS[name](folder) for name in names)
 
 
 def write_formats(formats: Sequence[str], folder: Path | str, micrographs: Iterable[Labelled]) -> list[Path]:

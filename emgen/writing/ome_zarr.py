@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from emgen import __version__
 from emgen.errors import OutputError
 from emgen.files import result_path
-from emgen.writing.writer import Labelled
+from emgen.writing.writer import Labelled, StackOf
 
 VERSION = "0.5"
 """Of OME-NGFF, which stands on Zarr v3: https://ngff.openmicroscopy.org/0.5/."""
@@ -34,7 +34,7 @@ class OmeZarrWriter:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def paths(self, name: str) -> Sequence[Path]:
+    def paths(self, name: str, stack: StackOf | None = None) -> Sequence[Path]:
         return [result_path(self._folder, name, ".ome.zarr")]
 
     def add(self, labelled: Labelled) -> Sequence[Path]:

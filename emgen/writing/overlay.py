@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from emgen.files import replacing, result_path
 from emgen.particles import border_labels, equivalent_diameters
 from emgen.writing.outlines import outlines
-from emgen.writing.writer import Labelled
+from emgen.writing.writer import Labelled, StackOf
 
 LEAST, MOST = 1024, 4096
 """Px of the longer side: smaller images are enlarged by a whole factor, larger ones reduced."""
@@ -33,7 +33,7 @@ class OverlayWriter:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def paths(self, name: str) -> Sequence[Path]:
+    def paths(self, name: str, stack: StackOf | None = None) -> Sequence[Path]:
         return [result_path(self._folder, name, "_overlay.png")]
 
     def add(self, labelled: Labelled) -> Sequence[Path]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from emgen.files import replacing, result_path
 from emgen.writing.outlines import Loop, outlines
-from emgen.writing.writer import Labelled
+from emgen.writing.writer import Labelled, StackOf
 
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 """Time of the entries: the same particles give the same bytes."""
@@ -28,7 +28,7 @@ class RoiWriter:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def paths(self, name: str) -> Sequence[Path]:
+    def paths(self, name: str, stack: StackOf | None = None) -> Sequence[Path]:
         return [result_path(self._folder, name, "_rois.zip")]
 
     def add(self, labelled: Labelled) -> Sequence[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -12,6 +12,15 @@ from typing import Any, Protocol, Self
 from numpy.typing import NDArray
 
 from emgen.stages import LabelArray
+
+
+@dataclass(frozen=True, slots=True)
+class StackOf:
+    """The file that a micrograph is a frame of: its name, its frames, and their size where that was looked up."""
+
+    name: str
+    frames: int = 1
+    shape_HW: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +33,8 @@ class Labelled:
     label_HW: int32 instances, 0 background.
     image_HW: the micrograph in its file's own type, ``None`` where there are only masks.
     pixel_size_nm: side of a pixel, ``None`` where unknown.
-    source: the file that the labels are of; ``frame``: which of its pictures.
+    source: the file that the labels are of; ``frame``: which of its pictures; ``stack``: what all of them are, ``None``
+        where the micrograph counts alone.
     """
 
     name: str
@@ -33,6 +43,10 @@ class Labelled:
     pixel_size_nm: float | None = None
     source: Path | None = None
     frame: int = 0
+    stack: StackOf | None = None
+
+    def without_image(self) -> Labelled:
+        return replace(self, image_HW=None)
 
 
 class Writer(Protocol):
@@ -45,7 +59,7 @@ class Writer(Protocol):
 
     def __init__(self, folder: Path) -> None: ...
 
-    def paths(self, name: str) -> Sequence[Path]:
+    def paths(self, name: str, stack: StackOf | None = None) -> Sequence[Path]:
         """Where the results of a micrograph of that name go, to see beforehand whether they would replace an input."""
 
     def add(self, labelled: Labelled) -> Sequence[Path]: ...
@@ -63,8 +77,8 @@ class Writers:
         self._writers = list(writers)
         self.finished: list[Path] = []
 
-    def paths(self, name: str) -> list[Path]:
-        return [path for writer in self._writers for path in writer.paths(name)]
+    def paths(self, name: str, stack: StackOf | None = None) -> list[Path]:
+        return [path for writer in self._writers for path in writer.paths(name, stack)]
 
     def add(self, labelled: Labelled) -> list[Path]:
         """The files written for this micrograph."""

@@ -18,7 +18,8 @@ import tifffile
 import yaml
 from tandem_inputs import small_spec, write_images
 
-from emgen.study.executor import make_executor, thread_variables, threads_each
+from emgen.cluster import thread_variables, threads_each
+from emgen.study.executor import make_executor
 from emgen.study.run import StudyResult, run_study
 
 TASKS = '''
@@ -98,7 +99,7 @@ def words(signs: Path) -> list[dict[str, Any]]:
 
 
 def test_threads_are_shared_out_among_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("emgen.study.executor._cores", lambda: 8)
+    monkeypatch.setattr("emgen.cluster._cores", lambda: 8)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert [threads_each(workers) for workers in (1, 2, 3, 20)] == [8, 4, 2, 1]
     monkeypatch.setenv("OMP_NUM_THREADS", "1")

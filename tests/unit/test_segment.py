@@ -210,7 +210,7 @@ def test_what_was_finished_stays_when_the_disk_is_full(host, folder: Path, tmp_p
             raise OutputError("no space left")
         return folder / f"{stem}_mask.tif"
 
-    monkeypatch.setattr("emgen.segmenting.write_mask", full_for_b)
+    monkeypatch.setattr("emgen.segmenting.bench.write_mask", full_for_b)
     with pytest.raises(OutputError, match="no space left"):
         segment(Threshold(), folder, tmp_path / "out")
     assert [f["name"] for f in json.loads((tmp_path / "out" / "summary.json").read_text())["files"]] == ["a"]
@@ -268,7 +268,8 @@ def test_no_further_format_replaces_an_input(command, folder: Path) -> None:
 def test_a_name_that_leads_elsewhere_fails_its_file_alone(
     command, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("emgen.segmenting.frame_name", lambda path, i, n: "../b" if path.stem == "b" else path.stem)
+    named = lambda path, index, count: "../b" if path.stem == "b" else path.stem
+    monkeypatch.setattr("emgen.segmenting.jobs.frame_name", named)
     result = command(folder, "--out", tmp_path / "out", "--write", "rois,coco")
     assert result.exit_code == 1
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
@@ -319,8 +320,9 @@ def test_a_movie_is_held_in_memory_a_frame_at_a_time(
     host: Host, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     movie = Movie()
-    monkeypatch.setattr("emgen.segmenting.open_file", lambda path, host: movie)
-    monkeypatch.setattr("emgen.segmenting._JOINED_FROM", 16)
+    for module in ("jobs", "bench"):
+        monkeypatch.setattr(f"emgen.segmenting.{module}.open_file", lambda path, host: movie)
+    monkeypatch.setattr("emgen.segmenting.result._JOINED_FROM", 16)
     result = segment(Threshold(), folder / "a.tif", tmp_path / "out", write=["coco"])
     assert len(result.files) == 80
     assert movie.most <= 2
