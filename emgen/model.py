@@ -233,6 +233,17 @@ class Model:
         self.working_diameter: float = info["working_diameter"]
         self.smallest_diameter: float = info.get("smallest_diameter") or 0.0
 
+    def accelerate(self, precision: str = "auto") -> Model:
+        """Makes prediction as fast as this machine allows, for many images; takes about a second. Returns itself.
+
+        ``precision``: ``auto`` takes shorter arithmetic where the processor has it, ``float32`` never does. Tasks and
+        rough segmenters that offer no ``accelerate`` stay as they are.
+        """
+        for part in (self.task, self.finder):
+            if hasattr(part, "accelerate"):
+                part.accelerate(precision)
+        return self
+
     def segment(self, image_HW: FloatArray, factors: tuple[float, ...] | None = None) -> Segmentation:
         """(H, W) float32 in [0, 1] of any size -> instances and probability of the same size.
 
@@ -255,9 +266,9 @@ class Model:
 
     def probability(self, image_HW: FloatArray) -> FloatArray:
         """(H, W) at the working scale -> (H, W) probability, tiled with blended overlap."""
-        from emgen.data.tiling import predict_tiled
+        from emgen.data.tiling import LARGEST_TILE, OVERLAP, predict_tiled
 
-        return predict_tiled(self.task.predict, image_HW, tile=512, overlap=64, batch=4)
+        return predict_tiled(self.task.predict, image_HW, largest=LARGEST_TILE, overlap=OVERLAP)
 
 
 def factor_by_rough_particles(

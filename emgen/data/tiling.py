@@ -1,36 +1,67 @@
-"""Prediction on an image of any size through a network of one size."""
+"""Prediction on an image of any size through a network that takes pieces of a limited one."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 
 from emgen.stages import FloatArray
 
+LARGEST_TILE, OVERLAP = 1088, 64
+"""px; a 2048² micrograph is four tiles of 1056², 6 % more than itself. Larger ones would not be faster, and UNet++ with
+a large encoder would need more memory than a laptop has."""
+MULTIPLE = 32
+"""Sides of tiles: what networks with five reductions take."""
+
 
 def predict_tiled(
-    predict: Callable[[FloatArray], FloatArray], image_HW: FloatArray, tile: int, overlap: int, batch: int = 1
+    predict: Callable[[FloatArray], FloatArray], image_HW: FloatArray, largest: int, overlap: int
 ) -> FloatArray:
-    """(H, W) -> (H, W): ``predict`` on overlapping tiles, blended smoothly.
+    """(H, W) -> (H, W): ``predict`` on as few tiles as cover the image, blended smoothly where they overlap.
 
-    ``predict`` takes and gives (N, tile, tile) with N at most ``batch``. An image smaller than a tile is continued by
-    reflection and cut back.
+    ``predict`` takes and gives (1, h, w), h and w multiples of 32 and at most ``largest``, which is one too. An image
+    that fits is predicted in one piece. It is continued by reflection to a multiple of 32, and cut back.
     """
-    if not 0 <= overlap < tile:
-        raise ValueError(f"overlap must be in 0 ... {tile - 1}, is {overlap}")
+    if not 0 <= overlap < largest:
+        raise ValueError(f"overlap must be in 0 ... {largest - 1}, is {overlap}")
     height, width = image_HW.shape
-    padded = np.pad(image_HW, ((0, max(0, tile - height)), (0, max(0, tile - width))), mode="reflect")
-    corners = [(y, x) for y in starts(padded.shape[0], tile, overlap) for x in starts(padded.shape[1], tile, overlap)]
+    rows, columns = (tiles(size, largest, overlap) for size in (height, width))
+    padded = np.pad(
+        image_HW,
+        [(0, max(0, side[-1].stop - size)) for side, size in ((rows, height), (columns, width))],
+        mode="reflect",
+    )
+    if len(rows) == len(columns) == 1:
+        return np.ascontiguousarray(predict(padded[None])[0, :height, :width])
     total, weights = np.zeros(padded.shape, np.float32), np.zeros(padded.shape, np.float32)
-    window = blend_window(tile, overlap)
-    for first in range(0, len(corners), batch):
-        chunk = corners[first : first + batch]
-        tiles_NHW = np.stack([padded[y : y + tile, x : x + tile] for y, x in chunk])
-        for (y, x), result_HW in zip(chunk, predict(tiles_NHW), strict=True):
-            total[y : y + tile, x : x + tile] += result_HW * window
-            weights[y : y + tile, x : x + tile] += window
-    return np.ascontiguousarray((total / weights)[:height, :width])
+    for y in rows:
+        for x in columns:
+            window = np.outer(blend_weights(y.stop - y.start, overlap), blend_weights(x.stop - x.start, overlap))
+            total[y, x] += predict(padded[None, y, x])[0] * window
+            weights[y, x] += window
+    total /= weights
+    return np.ascontiguousarray(total[:height, :width])
+
+
+def tiles(size: int, largest: int, overlap: int) -> list[slice]:
+    """As few equal tiles as cover ``size`` with at least ``overlap`` between neighbours; the last may end beyond it.
+
+    >>> [(tile.start, tile.stop) for tile in tiles(2048, 1088, 64)]
+    [(0, 1056), (992, 2048)]
+    >>> tiles(50, 64, 16)
+    [slice(0, 64, None)]
+    """
+    if size <= largest:
+        return [slice(0, _rounded_up(size))]
+    count = math.ceil((size - overlap) / (largest - overlap))
+    side = _rounded_up(math.ceil((size + (count - 1) * overlap) / count))
+    return [slice(start, start + side) for start in np.round(np.linspace(0, size - side, count)).astype(int).tolist()]
+
+
+def _rounded_up(size: int) -> int:
+    return math.ceil(size / MULTIPLE) * MULTIPLE
 
 
 def starts(size: int, tile: int, overlap: int) -> list[int]:
@@ -45,12 +76,10 @@ def starts(size: int, tile: int, overlap: int) -> list[int]:
     return [int(s) for s in np.round(np.linspace(0, size - tile, count))]
 
 
-def blend_window(tile: int, overlap: int) -> FloatArray:
-    """(tile, tile) weights: 1 inside, a squared cosine down to just above 0 within ``overlap`` of the border."""
-    ramp = np.sin(np.pi / 2 * (np.arange(overlap) + 1) / (overlap + 1)) ** 2
-    side = np.ones(tile, np.float32)
-    edge = min(overlap, tile // 2)
-    side[:edge] = ramp[:edge]
-    side[tile - edge :] = ramp[:edge][::-1]
-    window: FloatArray = np.outer(side, side).astype(np.float32)
-    return window
+def blend_weights(side: int, overlap: int) -> FloatArray:
+    """(side,) weights: 1 inside, a squared cosine down to just above 0 within ``overlap`` of both ends."""
+    edge = min(overlap, side // 2)
+    ramp = np.sin(np.pi / 2 * (np.arange(edge) + 1) / (overlap + 1)) ** 2
+    weights = np.ones(side, np.float32)
+    weights[:edge], weights[side - edge :] = ramp, ramp[::-1]
+    return weights

@@ -14,9 +14,12 @@ SMALL_DECODER = (64, 48, 32, 16, 12)
 
 
 class NPsSegNetConfig(StageConfig):
-    architecture: Literal["unet++", "unet", "deeplabv3+"] = Field("unet++", description="network family")
+    architecture: Literal["unet++", "unet", "deeplabv3+", "compact"] = Field(
+        "unet++", description="network family; `compact` is a small UNet for the speed of live work"
+    )
     encoder: str = Field(
-        "resnet34", description="encoder name of segmentation-models-pytorch, or `tu-` and a timm name"
+        "resnet34",
+        description="encoder name of segmentation-models-pytorch, or `tu-` and a timm name; `compact` has its own",
     )
     decoder_channels: tuple[PositiveInt, ...] = Field(
         (256, 128, 64, 32, 16), min_length=3, max_length=5, description="widths of the decoder, coarse to fine"

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emgen.data.resize import resize_image, worthwhile
-from emgen.data.tiling import predict_tiled
+from emgen.data.tiling import LARGEST_TILE, OVERLAP, predict_tiled
 from emgen.errors import ModelError, PreflightError
 from emgen.multiscale import Rung, ladder, look, merge, segment_at_best_scale
 from emgen.particles import equivalent_diameters, typical_diameter
@@ -150,6 +150,11 @@ class SelfTaught:
         own = self._diameter(image_HW)
         return worthwhile(float(np.clip(WORKING_DIAMETER / (own or self._typical), *_FACTORS)))
 
+    def accelerate(self, precision: str = "auto") -> None:
+        """Makes ``segment`` as fast as this machine allows."""
+        for net in self._nets.values():
+            net.accelerate(precision)
+
     def _diameter(self, image_HW: FloatArray) -> float | None:
         """Median diameter, px, of the particles that the finder is sure of; ``None`` where they are few."""
         found = segment_at_best_scale(self._probability("finder"), image_HW, WORKING_DIAMETER).label_HW
@@ -163,7 +168,7 @@ class SelfTaught:
         if name not in self._nets:
             raise ModelError("self-taught: not taught yet; call `fit` with the stack's micrographs, or `load`")
         net = self._nets[name]
-        return lambda image_HW: predict_tiled(net.predict, image_HW, tile=512, overlap=64, batch=4)
+        return lambda image_HW: predict_tiled(net.predict, image_HW, largest=LARGEST_TILE, overlap=OVERLAP)
 
 
 class School:

@@ -11,7 +11,9 @@ from typing import Literal
 import segmentation_models_pytorch as smp
 from torch import Tensor, nn
 
-Architecture = Literal["unet++", "unet", "deeplabv3+"]
+from emgen_torchkit.compact import CompactUNet
+
+Architecture = Literal["unet++", "unet", "deeplabv3+", "compact"]
 _NAMES = {"unet++": "unetplusplus", "unet": "unet", "deeplabv3+": "deeplabv3plus"}
 FULL_DECODER = (256, 128, 64, 32, 16)
 
@@ -28,7 +30,10 @@ def encoder_decoder(
     """A network of segmentation-models-pytorch giving logits (B, out_channels, H, W).
 
     The encoder's depth is the number of decoder channels (UNet family); DeepLabV3+ takes its width from the first.
+    ``compact`` is our own ``CompactUNet`` of these widths, which has no other encoder.
     """
+    if architecture == "compact":
+        return CompactUNet(decoder_channels, in_channels, out_channels)
     options: dict[str, object] = {"in_channels": in_channels, "classes": out_channels, "encoder_weights": weights}
     if architecture == "deeplabv3+":
         options["decoder_channels"] = int(decoder_channels[0])

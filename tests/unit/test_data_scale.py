@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 import numpy as np
 import pytest
 
 from emgen.data import Window, cut_crops, predict_tiled, resize_image, resize_labels, resize_to
-from emgen.data.tiling import blend_window
+from emgen.data.tiling import blend_weights, tiles
 
 
 @pytest.fixture
@@ -58,8 +59,8 @@ def test_tiling_an_identity_gives_the_image_back_at_any_size(shape: tuple[int, i
         seen.append(tiles.shape)
         return tiles
 
-    assert np.allclose(predict_tiled(identity, image, tile=64, overlap=16, batch=4), image, atol=1e-6)
-    assert all(n <= 4 and side == (64, 64) for n, *side_ in seen for side in [tuple(side_)])
+    assert np.allclose(predict_tiled(identity, image, largest=64, overlap=16), image, atol=1e-6)
+    assert all(n == 1 and h % 32 == w % 32 == 0 and max(h, w) <= 64 for n, h, w in seen)
     assert np.array_equal(image, before)
 
 
@@ -69,14 +70,24 @@ def test_tiles_are_blended_without_a_step() -> None:
     result = predict_tiled(
         lambda tiles: np.stack([np.full(tile.shape, next(answers)) for tile in tiles]),
         np.zeros((64, 200), np.float32),
-        tile=64,
+        largest=64,
         overlap=18,
     )
     assert np.abs(np.diff(result, axis=1)).max() < 0.05
 
 
+def test_an_image_that_fits_is_predicted_in_one_piece_and_others_in_equal_ones() -> None:
+    assert tiles(1088, 1088, 64) == [slice(0, 1088)]
+    for size in (1089, 2048, 2500, 4096, 5000):
+        found = tiles(size, 1088, 64)
+        assert found[0].start == 0
+        assert found[-1].stop >= size
+        assert len({one.stop - one.start for one in found}) == 1
+        assert all(before.stop - after.start >= 64 for before, after in pairwise(found))
+
+
 def test_the_blend_never_ignores_a_pixel() -> None:
-    assert blend_window(64, 16).min() > 0
+    assert blend_weights(64, 16).min() > 0
 
 
 def test_crops_come_at_the_working_scale_with_their_own_numbering(rng: np.random.Generator) -> None:

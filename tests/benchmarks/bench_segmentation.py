@@ -1,0 +1,168 @@
+"""Segmentation: emgen's way against the same weights in plain PyTorch, as the scripts of the field do it.
+
+Plain: eager float32, channels first, one image at a time in one piece, at the same working scale; then connected
+components and scikit-image's table. Where ``EMGEN_PARTICLESPY`` names the interpreter of an environment with
+ParticleSpy (GPL, so it is only called), its Otsu segmentation is a rival as well.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+import torch
+from scipy import ndimage as ndi
+from timing import Comparison, Work
+
+from emgen.data.resize import resize_image
+from emgen.data.stack import modality_normalise, normalise_micrograph, open_file, read_frame
+from emgen.host import load_host
+from emgen.model import Model, load_model
+from emgen.particles import match_objects, measure, split_instances
+from emgen.stages import Context, FloatArray, LabelArray
+from emgen.testing.phantoms import phantom_stack
+from emgen_npssegnet.config import NPsSegNetConfig
+from emgen_npssegnet.task import NPsSegNet, scaled
+
+SIDE, DIAMETER = 2048, 14.0
+COLUMNS = ("label", "area", "equivalent_diameter_area", "centroid", "eccentricity", "solidity", "perimeter")
+PARTICLESPY = """
+import sys
+import numpy as np, hyperspy.api as hs
+from particlespy.particle_analysis import parameters
+from particlespy.segptcls import process
+signal = hs.load(sys.argv[1])
+for line in sys.stdin:
+    settings = parameters()
+    settings.generate(threshold="otsu", watershed=True, min_size=20)
+    print(int(np.max(process(hs.load(sys.argv[1]), settings))), flush=True)
+"""
+
+
+def micrograph(path: Path, side: int = SIDE, diameter: float = DIAMETER, seed: int = 1) -> Path:
+    """Writes a phantom HAADF-STEM micrograph of 16 bit."""
+    (phantom,) = phantom_stack(1, (side, side), seed=seed, diameter=diameter)
+    tifffile.imwrite(path, np.round(phantom.image_HW * 65535).astype(np.uint16))
+    return path
+
+
+class Script:
+    """What the field's scripts do."""
+
+    def __init__(self, task: NPsSegNet, factor: float) -> None:
+        self.net, self.inverted, self.factor = (
+            task._build(None).to(memory_format=torch.contiguous_format),
+            False,
+            factor,
+        )
+        self.net.load_state_dict(task.net.state_dict())
+        self.net.eval()
+        self.normalise = modality_normalise(load_host(), "haadf-stem")
+
+    def probability(self, path: Path) -> FloatArray:
+        image_HW = resize_image(self.normalise(tifffile.imread(path)), self.factor)
+        padded = np.pad(image_HW, [(0, -side % 32) for side in image_HW.shape], mode="reflect")
+        with torch.no_grad():
+            logits = self.net(scaled(torch.from_numpy(padded)[None, None]))
+        found: FloatArray = logits.softmax(1)[0, 1, : image_HW.shape[0], : image_HW.shape[1]].numpy()
+        return found
+
+    def __call__(self, path: Path) -> FloatArray:
+        from skimage.measure import regionprops_table
+
+        probability_HW = self.probability(path)
+        regionprops_table(ndi.label(probability_HW > 0.5)[0], properties=COLUMNS)
+        return probability_HW
+
+
+def segmented(model: Model, path: Path, factors: tuple[float, ...] | None = None) -> LabelArray:
+    """emgen's way from file to table; with ``factors``, at a known scale."""
+    host = load_host()
+    raw = read_frame(open_file(path, host), 0, path)
+    image = normalise_micrograph(raw, modality_normalise(host, "haadf-stem"), "frame", path, "")
+    found = model.segment(image.image_HW, factors)
+    measure(found.label_HW, raw.image_HW.astype(np.float32), 0.1, "frame")
+    return found.label_HW
+
+
+def same_weights(task: NPsSegNet, folder: Path, factors: tuple[float, ...] | None = (1.0,), side: int = SIDE) -> Work:
+    path = micrograph(folder / "frame.tif", side)
+    info = {"modality": "haadf-stem", "polarity": "bright", "working_diameter": DIAMETER}
+    script, model = Script(task, 1.0), Model(task, info).accelerate()
+    return Work(rival=lambda: script(path), ours=lambda: segmented(model, path, factors), agree=objects_agree)
+
+
+def objects_agree(probability_HW: Any, found_HW: Any) -> str:
+    """The rival's masks are cut into objects as ours are."""
+    found = match_objects(found_HW, split_instances(probability_HW))
+    assert found.f1 >= 0.99, f"object F1 {found.f1:.4f}"
+    return f"object F1 {found.f1:.4f}"
+
+
+def shipped() -> NPsSegNet:
+    task = load_model("pretrained").task
+    assert isinstance(task, NPsSegNet)
+    return task
+
+
+def resnet34() -> NPsSegNet:
+    """UNet++ ResNet-34 after a short training: random weights find no objects that could agree."""
+    phantoms = phantom_stack(48, (96, 96), seed=5, diameter=DIAMETER)
+    config = NPsSegNetConfig(max_steps=80, batch=4, learning_rate=1e-3, schedule="cosine")
+    task = NPsSegNet(config, Context(seed=1))
+    normalise = modality_normalise(load_host(), "haadf-stem")
+    images = np.stack([normalise(np.round(one.image_HW * 65535).astype(np.uint16)) for one in phantoms])
+    task.fit(images, np.stack([one.label_HW for one in phantoms]), Context(seed=1))
+    return task
+
+
+def otsu(folder: Path) -> Work:
+    """ParticleSpy, started once; loading, thresholding and cutting are timed, its far slower table is not."""
+    path = micrograph(folder / "frame.tif", 1024)
+    call = [os.environ["EMGEN_PARTICLESPY"], "-c", PARTICLESPY, str(path)]
+    other = subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def rival() -> object:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        print("again", file=other.stdin, flush=True)
+        return int(other.stdout.readline())
+
+    model = load_model("pretrained").accelerate()
+    return Work(
+        rival=rival,
+        ours=lambda: segmented(model, path),
+        agree=lambda theirs, ours: f"{theirs} and {np.max(ours)} particles",  # type: ignore[call-overload]
+    )
+
+
+def _row(name: str, task: Callable[[], NPsSegNet], goal: float, repeats: int, **more: Any) -> Comparison:
+    return Comparison(
+        name=name,
+        rival="the same weights in plain PyTorch",
+        prepare=lambda folder: same_weights(task(), folder, **more),
+        goal=goal,
+        repeats=repeats,
+    )
+
+
+COMPARISONS = [
+    _row("shipped model, 2048², at a known scale", shipped, 3, 5),
+    _row("UNet++ ResNet-34, 2048², at a known scale", resnet34, 2, 3),
+    Comparison(
+        name="shipped model, 2048², file to table, scale found by itself",
+        rival="the same weights in plain PyTorch, told the scale",
+        prepare=lambda folder: same_weights(shipped(), folder, factors=None),
+        limit_s=0.7,
+    ),
+    *(
+        [Comparison(name="shipped model, 1024², file to table", rival="ParticleSpy, Otsu", prepare=otsu, goal=1)]
+        if "EMGEN_PARTICLESPY" in os.environ
+        else []
+    ),
+]
