@@ -82,6 +82,8 @@ class Context:
         that never calls it is judged by its last state alone.
     start_from: a folder that the same stage has saved; a training begins with its weights instead of new ones. A stage
         that cannot ignores it.
+    rank, world: this process's number, from 0, and how many fit the stage at once. More than one only for a stage whose
+        class says ``parallel``; of these the first alone writes, and its callbacks alone do anything.
     """
 
     seed: int = 0
@@ -96,6 +98,8 @@ class Context:
     snapshots: int = 0
     snapshot: Callable[[int, Callable[[Path], None]], bool] = field(default=_keep_none)
     start_from: Path | None = None
+    rank: int = 0
+    world: int = 1
 
 
 def snapshot_steps(total: int, count: int) -> list[int]:
@@ -108,7 +112,12 @@ def snapshot_steps(total: int, count: int) -> list[int]:
 
 
 class Trainable(Protocol):
-    """Keeps its trained state in a folder: safetensors and JSON, never pickles. ``load`` restores equal outputs."""
+    """Keeps its trained state in a folder: safetensors and JSON, never pickles. ``load`` restores equal outputs.
+
+    Where a run has several processes, the first fits each stage, unless its class says ``parallel = True``: then all
+    call ``fit`` at once, on the same stacks, and it is for the stage to divide the work and to end with one state in
+    all (``emgen_torchkit.loop.train`` does). A setting named ``batch`` is what they divide evenly.
+    """
 
     def save(self, folder: Path) -> None: ...
 
@@ -172,6 +181,9 @@ class DownstreamTask(Trainable, Protocol):
 
     It may offer ``predict_labels(image_NHW) -> label_NHW`` where it finds instances itself; otherwise
     ``emgen.particles.split_instances`` does.
+
+    It may offer ``accelerate(precision)``, called once before many images are predicted: ``auto`` allows shorter
+    arithmetic where the processor has it, ``float32`` does not.
 
     It may offer ``export_onnx(path)``, without which ``emgen export`` refuses its models. It writes one file, weights
     inside, with one input ``image`` and one output ``probability``, both (N, 1, H, W) float32 with N, H and W free.

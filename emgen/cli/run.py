@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from emgen.engine.crew import Crew
     from emgen.engine.launch import RunResult
 
 
@@ -28,13 +29,34 @@ def command(
 ) -> None:
     """From the micrographs that SPEC names to a segmentation model, with scores and a report.
 
-    An interrupted or failed run goes on where it stopped when it is started again.
+    An interrupted or failed run goes on where it stopped when it is started again. Started as several processes, by
+    `accelerate launch -m emgen run ...`, it shares its trainings among them.
     """
+    from emgen.engine.crew import crew
+
+    with crew() as processes:
+        if processes.rank:
+            from emgen.host import load_host
+
+            processes.assist(load_host())
+            return
+        _run(spec, out, overrides, cache, device, quiet, processes)
+
+
+def _run(
+    spec: Path,
+    out: Path | None,
+    overrides: tuple[str, ...],
+    cache: Path | None,
+    device: str | None,
+    quiet: bool,
+    processes: Crew,
+) -> None:
     from emgen.engine.launch import run_spec
 
     changes = (*overrides, *([f"device={device}"] if device else []))
     folder = out or Path("runs") / _title(spec)
-    result = run_spec(spec, folder, progress=not quiet, cache=cache, overrides=changes)
+    result = run_spec(spec, folder, progress=not quiet, cache=cache, overrides=changes, crew=processes)
     _tell(result)
     if result.report is None:
         click.echo(f"The run is complete, but its report could not be written: {result.report_error}", err=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from emgen.artifacts import Artifact
 from emgen.engine.cache import Draft, Store
+from emgen.engine.crew import Crew
 from emgen.engine.failures import translate
 from emgen.engine.losses import LossLog
 from emgen.engine.progress import Progress
@@ -98,6 +99,8 @@ class Bench:
     taught: Artifact | None = None
     """What the rough segmenter has learnt from this stack, once it has; ``None`` for one that learns nothing."""
     suffix: str = ""
+    crew: Crew = field(default_factory=Crew)
+    """The processes that share the trainings."""
 
     @property
     def folder(self) -> Path:

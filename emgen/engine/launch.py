@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from emgen.artifacts import write_json
 from emgen.engine.bench import Bench
 from emgen.engine.cache import STAGES, Store, check_writable
+from emgen.engine.crew import Crew
 from emgen.engine.device import device_name, pick_device, pick_precision
 from emgen.engine.failures import disk_trouble
 from emgen.engine.plan import check_plan, expected_steps, needed_bytes
@@ -61,6 +62,7 @@ def run_spec(
     progress: bool = True,
     cache: Path | str | None = None,
     overrides: Sequence[str] = (),
+    crew: Crew | None = None,
 ) -> RunResult:
     """Runs the tandem, so often as the spec says; what stands in the store already is not computed again.
 
@@ -69,13 +71,15 @@ def run_spec(
     spec: a loaded one, or what ``load_spec`` takes.
     out: the run folder. cache: a store that several runs share, by default ``out/stages``.
     overrides: ``a.b=c`` texts, for a spec that is not loaded yet.
+    crew: the processes that share the trainings, of which this is the first; by default it is alone.
 
     Raises ``EmgenError``s: of the spec, the data, the disk, a stage (``StageFailedError``), ``Interrupted``.
     """
     loaded, host = _loaded(spec, overrides, host)
     reported: list[tuple[Path | None, str | None]] = []
     report = lambda folder: reported.append(_report(folder))
-    with opened_run(loaded, Path(out), host=host, progress=progress, cache=cache, at_end=report) as run:
+    how: dict[str, Any] = {"progress": progress, "cache": cache, "at_end": report, "crew": crew}
+    with opened_run(loaded, Path(out), host=host, **how) as run:
         outcome = run_rounds(run)
         run.measure_response(outcome)
         write_json(run.bench.folder / "metrics.json", outcome.scores)
@@ -94,15 +98,19 @@ def opened_run(
     cache: Path | str | None = None,
     resume: str | None = None,
     at_end: Callable[[Path], None] = lambda folder: None,
+    crew: Crew | None = None,
 ) -> Iterator[Run]:
     """A run whose steps the block may call in any way; checked before, recorded after, stopped by signals.
 
     ``progress``: whether to show any, or what shows it. ``resume``: the command that takes the work up again, where
     that is not ``emgen run``. ``at_end``: called with the folder once the run is complete, before observers hear of it.
+    ``crew``: as ``run_spec`` takes it.
     """
+    crew = crew or Crew()
     device = pick_device(spec.device)
     store = Store(Path(cache) if cache else out / STAGES)
     check_plan(spec, host)
+    crew.require_shares(spec, host)
     check_writable(out)
     check_writable(store.root, needed_bytes(spec))
     shown = make_progress(progress) if isinstance(progress, bool) else progress
@@ -119,6 +127,7 @@ def opened_run(
         precision=pick_precision(spec.precision, device),
         polarity=modality.polarity,
         resume=resume or resume_command(out, cache),
+        crew=crew,
     )
     shown.expect(expected_steps(spec))
     try:
@@ -167,6 +176,7 @@ def _begin(bench: Bench) -> None:
             "modality": bench.spec.modality,
             "polarity": bench.polarity,
             "command": bench.resume,
+            "processes": bench.crew.world,
         }
     )
     bench.store.register_run(bench.folder)

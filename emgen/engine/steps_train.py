@@ -129,11 +129,12 @@ def _referee(bench: Bench, draft: Draft, context: Context, chosen: Chosen, trial
 
 def _fitted(bench: Bench, chosen: Chosen, stacks: Mapping[str, StackRef], context: Context) -> Any:
     """The stage fitted on the stacks, in the order in which its ``fit`` takes them."""
-    opened = [ref.open() for ref in stacks.values()]
-    _refuse_empty(stacks, [len(stack) for stack in opened])
-    stage = bench.stage(chosen, context)
-    stage.fit(*opened) if chosen.registered.kind == "mask_sampler" else stage.fit(*opened, context)
-    return stage
+    _refuse_empty(stacks, [len(ref) for ref in stacks.values()])
+    if chosen.registered.kind != "mask_sampler":
+        return bench.crew.fit(chosen, list(stacks.values()), context)
+    sampler = bench.stage(chosen, context)
+    sampler.fit(*[ref.open() for ref in stacks.values()])
+    return sampler
 
 
 def _perform(

@@ -19,6 +19,7 @@ from emgen_torchkit.device import autocast, reproducible
 from emgen_torchkit.images import draw_dithered, pad_to_multiple
 from emgen_torchkit.loop import descend, train
 from emgen_torchkit.networks import ResNetGenerator, encoder_decoder, initialise, zero_last_convolution
+from emgen_torchkit.parallel import gather, share
 from emgen_torchkit.schedule import flat_then_linear, set_rate, steps_per_epoch
 
 
@@ -46,6 +47,8 @@ class Translator(nn.Module):
 
 class CycleGan:
     """Zhu et al. 2017. ``source`` is the 1st generation, ``target`` real micrographs; only source -> target is kept."""
+
+    parallel = True
 
     def __init__(self, config: CycleGanConfig, context: Context | None = None) -> None:
         self.config = config
@@ -160,7 +163,7 @@ class _Training:
     ) -> dict[str, Tensor]:
         loss = torch.zeros((), device=self.context.device)
         for side, image in real.items():
-            shown = self.pools[side].exchange(fakes[side].detach().float(), rng)
+            shown = share(self.pools[side].exchange(gather(fakes[side].detach().float()), rng))  # one pool for all
             with autocast(self.context.device, self.context.precision):
                 verdicts = self._verdict(side, image), self._verdict(side, shown)
             loss = loss + (verdict_loss(verdicts[0], True) + verdict_loss(verdicts[1], False)) / 2

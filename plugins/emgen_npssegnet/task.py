@@ -18,9 +18,9 @@ from emgen.errors import ModelError
 from emgen.stages import Context, FloatArray, Stack
 from emgen_npssegnet.config import NPsSegNetConfig
 from emgen_npssegnet.data import Batches, augmentations, plausible
-from emgen_torchkit import state
+from emgen_torchkit import parallel, state
 from emgen_torchkit.device import autocast, reproducible
-from emgen_torchkit.loop import train
+from emgen_torchkit.loop import descend, train
 from emgen_torchkit.networks import encoder_decoder
 from emgen_torchkit.schedule import set_rate, steps_per_epoch
 
@@ -38,6 +38,8 @@ class NPsSegNet:
     Loss: focal (multiclass, alpha 0.25) + Jaccard; AdamW; StepLR; 4:1 split (paper, Methods). The weights kept are
     those with the lowest validation loss.
     """
+
+    parallel = True
 
     def __init__(self, config: NPsSegNetConfig, context: Context | None = None) -> None:
         self.config = config
@@ -149,11 +151,8 @@ class _Training:
         set_rate(self.optimizer, self._rate(index))
         self.net.train()
         chosen = rng.choice(self.training, self.config.batch, replace=len(self.training) < self.config.batch)
-        loss = self._loss(*self.batches.draw(chosen, rng))
-        self.optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
-        self.optimizer.step()
+        loss = self._loss(*self.batches.draw(parallel.share(chosen), parallel.own(rng)))
+        descend(self.optimizer, loss, clip=5.0)
         losses = {"loss": float(loss.detach())}
         if (index + 1) % max(self.per_epoch, self.steps // 20) == 0 or index == self.steps - 1:
             losses |= self._validate()
@@ -177,11 +176,13 @@ class _Training:
 
     def _validate(self) -> dict[str, float]:
         """Mean loss on (at most 64 of) the validation images; keeps the weights when it is the lowest so far."""
+        parallel.average_buffers([self.net])  # so that every process finds the same loss
         self.net.eval()
         rng = np.random.default_rng(0)
         parts = [self.validation[i : i + _BATCH] for i in range(0, min(64, len(self.validation)), _BATCH)]
         with torch.inference_mode():
-            loss = float(np.mean([float(self._loss(*self.still.draw(part, rng))) for part in parts]))
+            found = float(np.mean([float(self._loss(*self.still.draw(part, rng))) for part in parts]))
+        loss = parallel.mean({"loss": found})["loss"]
         if loss < float(self.best_loss):
             self.best_loss.fill_(loss)
             self.best.load_state_dict(self.net.state_dict())

@@ -32,6 +32,7 @@ from emgen_torchkit.device import autocast, reproducible
 from emgen_torchkit.images import flip, flip_codes, pad_to_multiple
 from emgen_torchkit.loop import descend, train
 from emgen_torchkit.networks import encoder_decoder, zero_last_convolution
+from emgen_torchkit.parallel import share, world
 from emgen_torchkit.schedule import flat_then_linear, set_rate, steps_per_epoch
 
 _BATCH = 16
@@ -84,6 +85,8 @@ class Generator(nn.Module):
 
 class Pix2Pix:
     """Isola et al. 2017 with least-squares loss, UNet++ networks and conditions that carry no trace of particles."""
+
+    parallel = True
 
     def __init__(self, config: Pix2PixConfig, context: Context | None = None) -> None:
         self.config = config
@@ -194,7 +197,8 @@ def _fit_shape(image_HW: np.ndarray, shape_HW: tuple[int, ...]) -> np.ndarray:
 
 def _with_latent(x_BCHW: Tensor) -> Tensor:
     b, _, h, w = x_BCHW.shape
-    return torch.cat([x_BCHW, torch.randn(b, _LATENT, h, w).to(x_BCHW.device)], 1)
+    latent = share(torch.randn(b * world(), _LATENT, h, w))
+    return torch.cat([x_BCHW, latent.to(x_BCHW.device)], 1)
 
 
 class _Training:
@@ -242,13 +246,12 @@ class _Training:
         return judged | self._update_generator(condition, real, fake)
 
     def _batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Pairs, each flipped alike."""
+        """Pairs, each flipped alike; this process's share of them."""
         images, device = self.images_N1HW, self.context.device
         chosen = rng.choice(len(images), self.config.batch, replace=len(images) < self.config.batch)
         codes = flip_codes(len(chosen), self.context.augmentations, rng)
-        pairs = [
-            (flip(self.conditions_NCHW[i], int(c)), flip(images[i], int(c))) for i, c in zip(chosen, codes, strict=True)
-        ]
+        own = zip(share(chosen), share(codes), strict=True)
+        pairs = [(flip(self.conditions_NCHW[i], int(c)), flip(images[i], int(c))) for i, c in own]
         condition, real = (torch.from_numpy(np.stack(part)).to(device) for part in zip(*pairs, strict=True))
         return condition, real
 

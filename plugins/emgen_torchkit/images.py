@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from emgen.stages import Context, FloatArray, Stack
+from emgen_torchkit.parallel import share
 
 IntArray = NDArray[np.int64]
 _DITHER = 0.5 / 255
@@ -41,14 +42,17 @@ def flip_codes(count: int, augmentations: Collection[str] | None, rng: np.random
 def draw_dithered(stack: Stack, count: int, rng: np.random.Generator, context: Context) -> Tensor:
     """(count, 1, H, W): distinct images where there are enough, flipped at random, dithered by half a grey level.
 
+    Where several processes train together, this process's share of them.
+
     Without dither a discriminator would tell a micrograph by its grey levels of 8 bit, and in a flat crop (vacuum)
     every instance normalisation would meet a variance of zero: over a cycle, gradients multiply to infinity.
     """
     chosen = rng.choice(len(stack), count, replace=len(stack) < count)
     codes = flip_codes(count, context.augmentations, rng)
-    images = [flip(np.asarray(stack[int(i)], np.float32), int(c)) for i, c in zip(chosen, codes, strict=True)]
-    dithered = np.stack(images) + rng.uniform(-_DITHER, _DITHER, (count, *images[0].shape))
-    return to_tensor(dithered, context.device)[:, None]
+    dither = share(rng.uniform(-_DITHER, _DITHER, (count, *stack.shape[1:])))
+    pairs = zip(share(chosen), share(codes), strict=True)
+    images = [flip(np.asarray(stack[int(i)], np.float32), int(c)) for i, c in pairs]
+    return to_tensor(np.stack(images) + dither, context.device)[:, None]
 
 
 def flip(image: np.ndarray, code: int) -> np.ndarray:

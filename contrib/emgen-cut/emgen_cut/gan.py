@@ -19,6 +19,8 @@ from emgen_torchkit.loop import train
 class Cut:
     """Park et al. 2020. ``source`` is the 1st generation, ``target`` real micrographs; nothing translates back."""
 
+    parallel = True
+
     def __init__(self, config: CutConfig, context: Context | None = None) -> None:
         self.config = config
         self.context = context or Context()
