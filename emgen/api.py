@@ -65,6 +65,7 @@ def segment(
     from emgen.model import Model, load_model, reading_host
     from emgen.segmenting import Settings, here, on_cluster, segment_files
     from emgen.writing import known_formats
+    from emgen.writing.zarr_stacks import absolute_place
 
     host = host or load_host()
     load = lambda: model if isinstance(model, Model) else load_model(model, host=host, device=device)
@@ -76,7 +77,7 @@ def segment(
         base=Path.cwd(),
         pixel_size_nm=pixel_size_nm,
         formats=known_formats(write),
-        labels_to=labels_to,
+        labels_to=None if labels_to is None else absolute_place(labels_to),
     )
     return segment_files(begin, _several(images), settings, reading, tell=tell)
 
@@ -97,7 +98,7 @@ def export(
     device: str = "auto",
     host: Host | None = None,
     tell: Callable[[str], None] = lambda line: None,
-    **options: str,
+    **options: Any,
 ) -> Path:
     """A model, or what a run made, as other programs take it, as ``emgen export``; where it was written.
 

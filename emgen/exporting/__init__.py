@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from emgen.errors import SpecError, did_you_mean, listing
 
@@ -33,7 +33,7 @@ class Export(Protocol):
         host: Host,
         device: str,
         tell: Callable[[str], None],
-        **options: str,
+        **options: Any,
     ) -> Path:
         """``source``: a model folder, a run folder, an exported file or ``pretrained``. ``tell`` gets lines of text.
         ``options``: of ``OPTIONS``.
@@ -43,7 +43,10 @@ class Export(Protocol):
         ...
 
 
-OPTIONS: Mapping[str, tuple[str, ...]] = {"bioimageio": ("author", "licence"), "dataset": ("generation", "licence")}
+OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "bioimageio": ("author", "licence"),
+    "dataset": ("generation", "licence", "workers", "scheduler"),
+}
 """What a format takes besides."""
 
 
@@ -55,7 +58,7 @@ def export(
     host: Host,
     device: str,
     tell: Callable[[str], None],
-    **options: str,
+    **options: Any,
 ) -> Path:
     """Writes ``source`` in a format. Raises ``SpecError`` for an unknown one or an option of another, and what that
     format raises."""

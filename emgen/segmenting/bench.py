@@ -11,7 +11,7 @@ import numpy as np
 
 from emgen.data import Micrograph, NormalisedMicrograph
 from emgen.data.stack import modality_normalise, normalise_micrograph, open_file, read_frame
-from emgen.errors import DataError
+from emgen.errors import DataError, OutputError
 from emgen.particles import measure, size_summary, write_labels, write_mask
 from emgen.segmenting.jobs import Job
 from emgen.writing import Labelled
@@ -42,6 +42,11 @@ class Settings:
     pixel_size_nm: float | None = None
     formats: tuple[str, ...] = ()
     labels_to: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ``OutputError`` for a place of stacks where none are asked for."""
+        if self.labels_to is not None and not self.stacked:
+            raise OutputError("--labels-to is the place of Zarr stacks: add `--write zarr`, or leave it out.")
 
     @property
     def stacked(self) -> bool:

@@ -22,6 +22,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +30,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emgen import __version__
+from emgen.cluster import Cluster, cluster_of, in_order
 from emgen.errors import OutputError
 from emgen.particles import equivalent_diameters
 from emgen.particles.write import small_labels, write_tiff
+from emgen.report.run import RunFolder
 from emgen.writing.card import card, sources, stages
 from emgen.writing.coco import CocoWriter
 from emgen.writing.virtual import VirtualImages, Which, finished_run
@@ -47,6 +50,8 @@ MARK = {"simulated": "true", "made_by": f"emgen {__version__}"}
 VALIDATION = 0.15
 """Share of the images that ``splits/val.txt`` names."""
 NO_LICENCE = "unknown"
+AT_ONCE = 16
+"""Images that a worker takes at once."""
 
 
 def export_dataset(
@@ -58,6 +63,8 @@ def export_dataset(
     tell: Callable[[str], None] = lambda line: None,
     generation: Which = "second",
     licence: str = NO_LICENCE,
+    workers: int = 1,
+    scheduler: str | None = None,
 ) -> Path:
     """Write the virtual data set of the finished run ``source`` into ``out``; returns that folder.
 
@@ -71,15 +78,17 @@ def export_dataset(
     generation: ``second``, or ``first``: before the contrast GAN.
     licence: an identifier of the hub (``cc-by-4.0``), into the card. Virtual images derive from the micrographs, so it
         is for their owner to say.
+    workers, scheduler: write the pictures on so many processes, or on a Dask cluster that sees run and ``out``
+        (``emgen.cluster``); the bytes are the same.
 
     Raises ``OutputError``: no run there, one that is not finished or whose artifacts are gone, a folder that is in use.
     """
-    run = finished_run(source)
+    run, cluster = finished_run(source), cluster_of(workers, scheduler)
     virtual = VirtualImages(run, generation)
     out = Path(f"{run.folder.resolve().name}-dataset") if out is None else out
     with _new_folder(out) as folder:
         tell(f"{len(virtual)} images of the {generation} generation of {run.folder}")
-        rows = _write_images(virtual, folder)
+        rows = _write_images(virtual, folder, cluster)
         _write_tables(virtual, folder, rows)
         (folder / "README.md").write_text(card(virtual, rows, licence), encoding="utf-8")
     tell(f"{out}: read README.md before you share it")
@@ -106,25 +115,59 @@ def _new_folder(out: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _write_images(virtual: VirtualImages, folder: Path) -> list[dict[str, Any]]:
+def _write_images(virtual: VirtualImages, folder: Path, cluster: Cluster | None) -> list[dict[str, Any]]:
     """All pictures and the COCO files; returns the lines of ``metadata.jsonl``."""
-    held_out, size, rows = validation_places(virtual), virtual.pixel_size_nm, []
+    held_out, size, rows = validation_places(virtual), virtual.pixel_size_nm, list[dict[str, Any]]()
     info = {"description": f"Virtual micrographs, {virtual.which} generation", "version": f"emgen {__version__}"}
     files = {"all": "coco.json", "train": "coco-train.json", "val": "coco-val.json"}
     with ExitStack() as closing:
         coco = {part: closing.enter_context(Writers([CocoWriter(folder, file, info)])) for part, file in files.items()}
-        for index in range(len(virtual)):
-            name, split = f"virtual-{index + 1:05d}", "val" if index in held_out else "train"
+        for index, (paths, content) in enumerate(_pictures(virtual, folder, cluster)):
+            split, source = "val" if index in held_out else "train", folder / paths["file_name"]
             label_HW = np.asarray(virtual.labels[index], np.int32)
-            paths = _write_one(folder, name, virtual.images[index], label_HW, size)
-            row = {**paths, "split": split, **_content(label_HW), "pixel_size_nm": size}
-            labelled = Labelled(
-                name=name, label_HW=label_HW, pixel_size_nm=size, source=folder / str(paths["file_name"])
-            )
+            labelled = Labelled(name=source.stem, label_HW=label_HW, pixel_size_nm=size, source=source)
             for part in ("all", split):
                 coco[part].add(labelled)
-            rows.append(row)
+            rows.append({**paths, "split": split, **content, "pixel_size_nm": size})
     return rows
+
+
+@dataclass(frozen=True, slots=True)
+class _Some:
+    """Images of a run that a worker writes."""
+
+    run: Path
+    which: Which
+    folder: Path
+    places: range
+
+
+_Written = tuple[dict[str, str], dict[str, Any]]
+"""Of one image: where its pictures are, and what is on them."""
+
+
+def _pictures(virtual: VirtualImages, folder: Path, cluster: Cluster | None) -> Iterator[_Written]:
+    """In order, whoever writes them."""
+    count = len(virtual)
+    if cluster is None:
+        yield from _write_some(virtual, folder, range(count))
+        return
+    run, folder = virtual.run.folder.absolute(), folder.absolute()
+    some = (_Some(run, virtual.which, folder, range(i, min(i + AT_ONCE, count))) for i in range(0, count, AT_ONCE))
+    with cluster.client() as client:
+        for written in in_order(client, _by_a_worker, some):
+            yield from written
+
+
+def _by_a_worker(some: _Some) -> list[_Written]:
+    return list(_write_some(VirtualImages(RunFolder(some.run), some.which), some.folder, some.places))
+
+
+def _write_some(virtual: VirtualImages, folder: Path, places: range) -> Iterator[_Written]:
+    for index in places:
+        label_HW = np.asarray(virtual.labels[index], np.int32)
+        name = f"virtual-{index + 1:05d}"
+        yield _write_one(folder, name, virtual.images[index], label_HW, virtual.pixel_size_nm), _content(label_HW)
 
 
 def _write_one(

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from emgen import __version__
-from emgen.errors import OutputError, PreflightError
+from emgen.errors import BadImageError, OutputError, PreflightError
 from emgen.files import result_path
 from emgen.stages import LabelArray
 from emgen.writing.writer import Labelled, StackOf
@@ -40,21 +40,22 @@ class ZarrStacksWriter:
         return [result_path(self._folder, (stack or StackOf(name)).name, ENDING)]
 
     def add(self, labelled: Labelled) -> Sequence[Path]:
-        """Raises ``OutputError``: the store cannot be written, or the frame is larger than those before it."""
+        """Raises ``OutputError``: the store cannot be written. ``BadImageError``: a frame larger than its stack."""
         stack, (height, width) = labelled.stack or StackOf(labelled.name), labelled.label_HW.shape
         shape_HW = stack.shape_HW or (height, width)
         if height > shape_HW[0] or width > shape_HW[1]:
-            raise OutputError(
+            raise BadImageError(
                 f"{labelled.name}: {height} x {width} px, the frames of its stack are {shape_HW[0]} x {shape_HW[1]}. "
                 "Where a data bar was found in some frames only, set EMGEN_DATA_BARS=keep; or leave out `zarr`."
             )
-        where = f"{self._place or self._folder}/{stack.name}{ENDING}"
+        (path,) = self.paths(labelled.name, stack)
+        where = str(path) if self._place is None else stack_place(stack.name, self._place)
         try:
             array = self._opened(where, stack, shape_HW, labelled.pixel_size_nm)
             array[labelled.frame if stack.frames > 1 else 0] = _padded(labelled.label_HW, shape_HW)
         except OSError as error:
             raise OutputError(f"{where}: cannot be written ({error}).") from error
-        return [Path(where)] if self._place is None else []
+        return [path] if self._place is None else []
 
     def finish(self) -> Sequence[Path]:
         return []
@@ -70,15 +71,20 @@ def stack_place(name: str, place: str | None = None) -> str:
     return f"{name}{ENDING}" if place is None else f"{place.rstrip('/')}/{name}{ENDING}"
 
 
+def absolute_place(place: str) -> str:
+    """The same from wherever a worker stands. A ``file://`` URL is the folder that it names."""
+    return place if _is_url(place) else str(Path(place.removeprefix("file://")).absolute())
+
+
 def remove_stacks(place: str | Path, names: Iterable[str]) -> None:
     """Those of an earlier call, so that no frame of it shows where one fails now. Raises ``OutputError``."""
     for name in names:
-        where = f"{place}/{name}{ENDING}"
+        where = stack_place(name, str(place))
         try:
             if _is_url(where):
                 _file_system(where).rm(where, recursive=True)
             else:
-                shutil.rmtree(where)
+                shutil.rmtree(where.removeprefix("file://"))
         except FileNotFoundError:
             continue
         except OSError as error:
@@ -125,14 +131,14 @@ def _padded(label_HW: LabelArray, shape_HW: tuple[int, int]) -> LabelArray:
 
 
 def _is_url(place: str) -> bool:
-    return "://" in place
+    return "://" in place and not place.startswith("file://")
 
 
 def _store(where: str) -> Any:
     from zarr.storage import FsspecStore
 
     if not _is_url(where):
-        return where
+        return where.removeprefix("file://")
     _file_system(where)  # says what is missing
     return FsspecStore.from_url(where)
 

@@ -68,6 +68,15 @@ def dataset(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return export_dataset(run, tmp_path_factory.mktemp("export") / "dataset")
 
 
+def test_workers_write_the_same_bytes(
+    run: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("emgen.writing.dataset.AT_ONCE", 4)
+    contents = lambda folder: {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    assert contents(export_dataset(run, tmp_path / "parallel", workers=2)) == contents(dataset)
+
+
 def rows_of(dataset: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (dataset / "metadata.jsonl").read_text().splitlines()]
 

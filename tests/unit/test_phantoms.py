@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from emgen.testing.phantoms import (
     MODALITIES,
     SUPPORTS,
     Phantom,
+    make_phantoms,
     phantom_micrographs,
     phantom_stack,
     write_phantoms,
@@ -148,3 +150,24 @@ def test_phantoms_are_fast_enough_to_be_made_while_training() -> None:
         phantom_micrographs(1, (128, 128), seed=seed, diameter=14)
         spent.append(time.process_time() - start)
     assert np.median(spent) < 0.1  # about 0.01 s on an idle core
+
+
+@pytest.mark.parametrize("kind", ["micrographs", "stack"])
+def test_many_phantoms_are_the_same_files_however_they_are_shared_out(
+    kind: Literal["micrographs", "stack"], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emgen.testing.phantoms.many.AT_ONCE", 2)
+    paths = make_phantoms(tmp_path / "some", 5, (48, 64), seed=7, kind=kind, dtype="uint16")
+    draw = phantom_stack if kind == "stack" else phantom_micrographs
+    assert write_phantoms(tmp_path / "all", draw(5, (48, 64), seed=7), dtype="uint16")
+    assert [path.name for path in paths] == [f"phantom-000{number}.tif" for number in range(1, 6)]
+    for path in [*paths, *(tmp_path / "some-truth").iterdir()]:
+        other = Path(str(path).replace("/some", "/all"))
+        assert path.read_bytes() == other.read_bytes()
+
+
+def test_many_phantoms_are_made_by_workers(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    here = make_phantoms(tmp_path / "here", 20, (32, 32), seed=1)
+    there = make_phantoms(tmp_path / "there", 20, (32, 32), seed=1, workers=2)
+    assert [path.read_bytes() for path in there] == [path.read_bytes() for path in here]

@@ -256,6 +256,12 @@ def test_an_unknown_format_is_refused_before_any_work(command, folder: Path, tmp
     assert not (tmp_path / "out").exists()
 
 
+def test_a_place_of_stacks_without_stacks_is_a_wrong_call(command, folder: Path, tmp_path: Path) -> None:
+    result = command(folder, "--out", tmp_path / "out", "--labels-to", "s3://bucket")
+    assert result.exit_code == 2
+    assert "--write zarr" in result.output
+
+
 def test_no_further_format_replaces_an_input(command, folder: Path) -> None:
     Image.fromarray((discs(2) // 10).astype(np.uint8)).save(folder / "a_overlay.png")
     before = (folder / "a_overlay.png").read_bytes()

@@ -247,7 +247,7 @@ def test_the_scale_bar_is_of_a_round_length(size: float | None, text: str, monke
 
 def test_a_flat_image_and_one_without_particles_are_drawn(tmp_path: Path) -> None:
     flat = Labelled(name="flat", label_HW=np.zeros((9, 9), np.int32), image_HW=np.full((9, 9), np.nan))
-    assert len(write_formats(list(FORMATS), tmp_path, [flat])) == 4
+    assert len(write_formats(list(FORMATS), tmp_path, [flat])) == 5
 
 
 @pytest.mark.parametrize("size", [1.249, 0.25, 0.0123456789, 8.552, 123.4])
@@ -279,7 +279,7 @@ def test_without_a_pixel_size_a_mask_states_none(label_HW: np.ndarray, tmp_path:
 def test_no_name_leads_out_of_the_folder(name: str, one: Labelled, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot name a result"):
         result_path(tmp_path, name, "_mask.tif")
-    for format in ("rois", "ome-zarr", "overlay"):
+    for format in ("rois", "ome-zarr", "overlay", "zarr"):
         with pytest.raises(OutputError, match="cannot name a result"):
             write_formats([format], tmp_path, [Labelled(name=name, label_HW=one.label_HW)])
     assert list(tmp_path.iterdir()) == []
@@ -291,12 +291,12 @@ def test_dots_inside_a_name_are_harmless(tmp_path: Path) -> None:
 
 def test_an_unknown_format_is_named_with_the_nearest() -> None:
     with pytest.raises(
-        OutputError, match=r'no format "cocoo" \(known: coco, ome-zarr, overlay, rois\). Did you mean "coco"'
+        OutputError, match=r'no format "cocoo" \(known: coco, ome-zarr, overlay, rois, zarr\). Did you mean "coco"'
     ):
         known_formats(["rois,cocoo"])
 
 
-@pytest.mark.parametrize("format", ["rois", "overlay", "ome-zarr", "coco"])
+@pytest.mark.parametrize("format", ["rois", "overlay", "ome-zarr", "coco", "zarr"])
 def test_a_folder_that_cannot_be_written_is_named(format: str, one: Labelled, tmp_path: Path) -> None:
     (tmp_path / "out").touch()
     with pytest.raises(OutputError, match="cannot be written"):

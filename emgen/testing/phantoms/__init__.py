@@ -15,6 +15,7 @@ relatively deeper inside.
 """
 
 from emgen.testing.phantoms.make import Phantom, phantom_micrographs, phantom_stack
+from emgen.testing.phantoms.many import make_phantoms
 from emgen.testing.phantoms.settings import MODALITIES, SUPPORTS, PhantomSettings, draw_settings
 from emgen.testing.phantoms.write import write_phantoms
 
@@ -24,6 +25,7 @@ __all__ = [
     "Phantom",
     "PhantomSettings",
     "draw_settings",
+    "make_phantoms",
     "phantom_micrographs",
     "phantom_stack",
     "write_phantoms",

@@ -41,11 +41,12 @@ def phantom_micrographs(
     seed: int,
     diameter: Diameter = None,
     support: str | None = None,
+    first: int = 0,
     **settings: Any,
 ) -> list[Phantom]:
     """n phantoms, each of another material under another microscope.
 
-    The i-th depends on seed and i alone, so a longer list begins with the shorter one.
+    The i-th depends on seed and i alone, so a longer list begins with the shorter one. ``first``: the i of the first.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ def phantom_micrographs(
     fixed = settings if support is None else {**settings, "support": support}
     largest = float(np.clip(min(shape_HW) / 4, 6.0, 80.0))
     phantoms = []
-    for index in range(n):
+    for index in range(first, first + n):
         rng = np.random.default_rng([seed, _VARIED, index])
         drawn = draw_settings(rng, modality, diameter=diameter, largest=largest, **fixed)
         phantoms.append(_phantom(shape_HW, drawn, rng, seed, index))
@@ -74,16 +75,18 @@ def phantom_stack(
     seed: int,
     modality: str = "haadf-stem",
     diameter: Diameter = None,
+    first: int = 0,
     **settings: Any,
 ) -> list[Phantom]:
     """n phantoms of one material under one microscope: what a user's folder of micrographs is like.
 
     ``seed`` draws the material; image i depends on seed and i alone, so unseen micrographs of the same material are
-    those after the first n. Typical settings, median diameter 12 to 17 px, unless given.
+    those after the first n. Typical settings, median diameter 12 to 17 px, unless given. ``first``: the i of the first.
     """
     drawn = draw_stack_settings(np.random.default_rng([seed, _STACK]), modality, diameter=diameter, **settings)
     return [
-        _phantom(shape_HW, drawn, np.random.default_rng([seed, _STACK, index + 1]), seed, index) for index in range(n)
+        _phantom(shape_HW, drawn, np.random.default_rng([seed, _STACK, index + 1]), seed, index)
+        for index in range(first, first + n)
     ]
 
 

@@ -22,12 +22,13 @@ def write_phantoms(
     truth_folder: Path | None = None,
     dtype: Literal["uint8", "uint16"] = "uint8",
     prefix: str = "phantom",
+    first: int = 1,
 ) -> list[Path]:
     """Write ``<prefix>-0001.tif`` … and the true instances to a sibling folder; return the paths of the images.
 
     The truth goes to ``truth_folder``, by default ``<folder>-truth``, as ``<stem>_labels.tif`` (uint16, or int32 above
-    65 535 particles). The description of each image is JSON with its kind, seed and settings, so that a phantom
-    can't pass for a real micrograph.
+    65 535 particles). ``first`` is the number of the first. The description of each image is JSON with its kind, seed
+    and settings, so that a phantom can't pass for a real micrograph.
     """
     import tifffile
 
@@ -36,7 +37,7 @@ def write_phantoms(
     truth_folder.mkdir(parents=True, exist_ok=True)
     full = np.iinfo(dtype).max
     paths = []
-    for number, phantom in enumerate(phantoms, start=1):
+    for number, phantom in enumerate(phantoms, start=first):
         stem = f"{prefix}-{number:04d}"
         description = json.dumps({"kind": MARK, "simulated": True, **phantom.settings})
         paths.append(folder / f"{stem}.tif")
