@@ -11,7 +11,7 @@ from emgen.stages import LabelArray
 def perimeters_of(label_HW: LabelArray, labels: Ints) -> Floats:
     """Crofton perimeter in px of each of the K ``labels``: how often lines in four directions enter it.
 
-    Rivollier 2010. As ``skimage.measure.perimeter_crofton`` has it of each particle alone; the image's edge ends a particle.
+    Rivollier 2010; as ``skimage.measure.perimeter_crofton`` has it of each particle alone. The image's edge ends one.
     """
     if not len(labels):
         return np.zeros(0)

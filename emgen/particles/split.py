@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emgen.particles.basins import LEAST_DEPTH, NECK, cut_at_necks
+from emgen.particles.runs import Runs, runs_of
 from emgen.stages import FloatArray, LabelArray
 
-NECK = 0.85
-"""Two parts are one particle where the neck between them is at least this share of the smaller part's radius.
-Discs of radius r with centres d apart have a neck of sqrt(1 - (d / 2r)^2), so those closer than about r are merged."""
-LEAST_DEPTH = 0.5
-"""Pixels by which the neck must be narrower at least: on smaller particles it is the grid that makes necks."""
 HOLE = 0.15
 """Holes up to this share of a component are filled; larger ones are background that particles enclose."""
+EXACT_SIDE, EXACT_DISTANCE = 2048, 1000
+"""Pixels up to which OpenCV's distances, of 32 bits, tell each whole number under the root from the next."""
+
+Mask = NDArray[np.bool_]
+Box = tuple[slice, slice]
+
+
+@dataclass(slots=True)
+class _Component:
+    """A connected region: where it is, its pixels there and, if it may be several particles, their relief."""
+
+    box: Box
+    mask: Mask
+    relief: NDArray[Any] | None
 
 
 def split_instances(
@@ -33,100 +45,128 @@ def split_instances(
     """
     from scipy import ndimage as ndi
 
-    components_HW, _ = ndi.label(probability_HW >= threshold)
-    result = np.zeros(components_HW.shape, np.int32)
-    large = np.bincount(components_HW.ravel()) >= min_area
-    count = 0
-    for number, box in enumerate(ndi.find_objects(components_HW), 1):
-        if not large[number]:
-            continue
-        box = _grown(box, result.shape)
-        mask = _without_small_holes(components_HW[box] == number)
-        parts = _cut(mask, probability_HW[box], threshold, smoothing)
-        areas = np.bincount(parts.ravel())
-        for part in np.flatnonzero(areas[1:] >= min_area) + 1:
-            count += 1
-            result[box][parts == part] = count
-    return result
+    components_HW = ndi.label(probability_HW >= threshold)[0]
+    runs = runs_of(components_HW)[1]
+    open_K, kernel = _open(runs), _kernel(smoothing)
+    components = []
+    for k, box in _boxes(runs, min_area):
+        mask = components_HW[box] == k + 1
+        if open_K[k]:
+            mask = _without_small_holes(mask)
+        components.append(_Component(box, mask, _relief(mask, probability_HW[box], threshold, kernel)))
+    return _numbered(components, components_HW.shape, min_area)
 
 
-def _grown(box: tuple[slice, ...], shape: tuple[int, ...]) -> tuple[slice, ...]:
-    """One pixel of background all round, but none beyond the image: a particle that its edge cuts goes on there."""
-    return tuple(slice(max(0, s.start - 1), min(n, s.stop + 1)) for s, n in zip(box, shape, strict=True))
+def _open(runs: Runs) -> Mask:
+    """(K,) which components have more than one run in a row: no other has a hole."""
+    again = (np.diff(runs.owner_R) == 0) & (np.diff(runs.row_R) == 0)
+    found = np.zeros(runs.count, bool)
+    found[runs.owner_R[1:][again]] = True
+    return found
 
 
-def _without_small_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    from scipy import ndimage as ndi
+def _boxes(runs: Runs, min_area: int) -> list[tuple[int, Box]]:
+    """Number and box of each large component, with one pixel of background all round, but none beyond the image: a
+    particle that its edge cuts goes on there."""
+    height, width = runs.shape_HW
+    top, bottom, left, right = runs.boxes()
+    ends = np.stack([np.maximum(top - 1, 0), np.minimum(bottom + 1, height)], axis=1)
+    sides = np.stack([np.maximum(left - 1, 0), np.minimum(right + 1, width)], axis=1)
+    large = np.flatnonzero(runs.total(runs.length_R) >= min_area)
+    rows, columns = ends[large].tolist(), sides[large].tolist()
+    return [(k, (slice(*y), slice(*x))) for k, y, x in zip(large.tolist(), rows, columns, strict=True)]
 
-    filled = ndi.binary_fill_holes(mask)
-    holes, count = ndi.label(filled & ~mask)
-    if not count:
+
+def _without_small_holes(mask: Mask) -> Mask:
+    import cv2
+
+    outside = cv2.copyMakeBorder((~mask).view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=(1,))
+    count, holes = cv2.connectedComponents(outside, connectivity=4)
+    if count == 2:  # the mask and what is around it
         return mask
-    areas = np.bincount(holes.ravel())
-    areas[0] = mask.sum()
-    small = areas <= HOLE * mask.sum()
-    small[0] = False
-    joined: NDArray[np.bool_] = mask | small[holes]
+    around, holes = holes[0, 0], holes[1:-1, 1:-1]
+    small = np.bincount(holes.ravel(), minlength=count) <= HOLE * mask.sum()
+    small[[0, around]] = False
+    joined: Mask = mask | small[holes]
     return joined
 
 
-def _cut(mask: NDArray[np.bool_], probability: FloatArray, threshold: float, smoothing: float) -> NDArray[np.int32]:
-    """Parts 1 ... n of one component."""
+def _kernel(smoothing: float) -> NDArray[np.float64]:
+    """Weights of a Gaussian of that standard deviation."""
     from scipy import ndimage as ndi
 
+    reach = int(4 * smoothing + 0.5)
+    kernel: NDArray[np.float64] = ndi.gaussian_filter(np.eye(1, 2 * reach + 1, reach)[0], smoothing)
+    return kernel
+
+
+def _relief(
+    mask: Mask, probability: FloatArray, threshold: float, kernel: NDArray[np.float64]
+) -> NDArray[np.float64] | None:
+    """How deep inside each pixel lies; ``None`` of a component that is one particle for sure."""
     if mask.all():
-        return mask.astype(np.int32)
-    distance = ndi.distance_transform_edt(mask)
+        return None
+    relief = _smoothed(_distance(mask), kernel)
     # A dip of probability between two particles counts as a neck; inside a particle it is near 1 and changes nothing.
-    weight = np.clip(ndi.gaussian_filter(probability.astype(np.float32), smoothing), threshold, 1)
-    relief = ndi.gaussian_filter(distance, smoothing) * weight * mask
-    parts = _basins(relief, mask)
-    return parts if parts.max() < 2 else _join(parts, relief)
+    weight = _smoothed(probability.astype(np.float32), kernel)
+    relief *= np.clip(weight, threshold, 1, out=weight)
+    relief *= mask
+    return relief if _may_be_several(relief, mask) else None
 
 
-def _basins(relief: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """The watershed of all local maxima."""
-    from scipy import ndimage as ndi
-    from skimage.segmentation import watershed
-
-    peaks = (relief == ndi.maximum_filter(relief, 3)) & mask & (relief > 0)
-    markers, count = ndi.label(peaks, np.ones((3, 3)))
-    if count < 2:
-        return mask.astype(np.int32)
-    basins: NDArray[np.int32] = watershed(-relief, markers, mask=mask).astype(np.int32)
-    return basins
-
-
-def _join(parts: NDArray[np.int32], relief: NDArray[Any]) -> NDArray[np.int32]:
-    """Join neighbours across the highest pass first, as long as it is no neck for the smaller of the two."""
+def _smoothed(values: NDArray[Any], kernel: NDArray[np.float64]) -> NDArray[Any]:
     from scipy import ndimage as ndi
 
-    numbers = np.arange(parts.max() + 1)
-    height = np.r_[0, ndi.maximum(relief, parts, numbers[1:])]
-    passes = _passes(parts, relief)
-    group = numbers.copy()
-    for level, a, b in sorted(passes, reverse=True):
-        one, other = group[a], group[b]
-        lower = min(height[one], height[other])
-        if one != other and (level >= NECK * lower or lower - level < LEAST_DEPTH):
-            height[one] = max(height[one], height[other])
-            group[group == other] = one
-    kept = np.unique(group, return_inverse=True)[1].astype(np.int32)
-    joined: NDArray[np.int32] = kept[parts]
-    return joined
+    smoothed = np.empty_like(values)
+    ndi.correlate1d(values, kernel, 0, output=smoothed)
+    ndi.correlate1d(smoothed, kernel, 1, output=smoothed)
+    return smoothed
 
 
-def _passes(parts: NDArray[np.int32], relief: NDArray[Any]) -> list[tuple[float, int, int]]:
-    """(height, a, b) of the highest pass between each two neighbouring parts."""
-    found: dict[tuple[int, int], float] = {}
-    for near, far in (
-        ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
-        ((slice(None, -1), slice(None)), (slice(1, None), slice(None))),
-    ):
-        a, b = parts[near], parts[far]
-        ys, xs = np.nonzero((a != b) & (a > 0) & (b > 0))
-        level = np.minimum(relief[near][ys, xs], relief[far][ys, xs])
-        for one, other, value in zip(a[ys, xs].tolist(), b[ys, xs].tolist(), level.tolist(), strict=True):
-            pair = (min(one, other), max(one, other))
-            found[pair] = max(found.get(pair, 0.0), value)
-    return [(value, *pair) for pair, value in found.items()]
+def _distance(mask: Mask) -> NDArray[np.float64]:
+    """To the nearest pixel outside, as ``scipy.ndimage.distance_transform_edt`` has it, but sooner."""
+    import cv2
+    from scipy import ndimage as ndi
+
+    if max(mask.shape) <= EXACT_SIDE:
+        near = cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        if near.max() <= EXACT_DISTANCE:
+            squared = np.square(near, dtype=np.float64)
+            return np.sqrt(np.rint(squared, out=squared), out=squared)
+    distance: NDArray[np.float64] = ndi.distance_transform_edt(mask)
+    return distance
+
+
+def _may_be_several(relief: NDArray[np.float64], mask: Mask) -> bool:
+    """Whether necks must be looked for: not where all peaks stand on one plateau no lower than a neck may be."""
+    import cv2
+
+    higher = cv2.dilate(relief, np.ones((3, 3), np.uint8))
+    heights = relief[(relief == higher) & (relief > 0)]
+    if len(heights) < 2:
+        return False
+    second = np.partition(heights, -2)[-2]
+    level = min(NECK * second, second - 0.999 * LEAST_DEPTH)
+    if heights.min() < level:
+        return True
+    plateaus = cv2.connectedComponents(((relief >= level) & mask).view(np.uint8), connectivity=4)[0] - 1
+    return bool(plateaus > 1)
+
+
+def _numbered(components: list[_Component], shape_HW: tuple[int, ...], min_area: int) -> LabelArray:
+    """Instances 1 ... K in the order of the components."""
+    several = [one for one in components if one.relief is not None]
+    cut = iter(cut_at_necks([(one.relief, one.mask) for one in several if one.relief is not None]))
+    result, count = np.zeros(shape_HW, np.int32), 0
+    for one in components:
+        if one.relief is None:
+            count += 1
+            result[one.box][one.mask] = count
+            continue
+        parts = next(cut)
+        large = np.bincount(parts.ravel()) >= min_area
+        large[0] = False
+        number = np.where(large, count + np.cumsum(large), 0)[parts]
+        np.copyto(result[one.box], number, where=number > 0, casting="same_kind")
+        count += int(large.sum())
+    return result
