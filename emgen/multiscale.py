@@ -4,7 +4,8 @@ A network knows particles of about its working diameter d. A micrograph whose pa
 resized until they fit. How large they are is not known, so the micrograph is looked at on a ladder of sizes, coarse to
 fine. Too coarse, small particles are missed; too fine, noise and support grow to the size of particles and are taken
 for some, but without conviction. So the finest rung is taken at which the network is still sure of most of what it
-finds. Particles too large for that rung come from the coarser ones.
+finds, and none finer than that at which the typical particle has reached d. Particles too large for that rung come from
+the coarser ones.
 """
 
 from __future__ import annotations
@@ -54,6 +55,11 @@ class Rung:
         """Share of sure particles among those found; 0 where too few are sure."""
         return float(self.sure.mean()) if self.sure.sum() >= FEW else 0.0
 
+    @property
+    def typical(self) -> float:
+        """Median diameter, px of this size, of the sure particles; 0 where they are few."""
+        return float(np.median(self.diameter_K[self.sure])) if self.sure.sum() >= MANY else 0.0
+
 
 def segment_at_best_scale(
     predict: Predict,
@@ -71,7 +77,7 @@ def segment_at_best_scale(
     if factors and len(factors) == 1:
         rung = look(predict, image_HW, factors[0], smallest)
         return merge([(rung, np.ones(rung.score_K.shape, bool))], image_HW.shape, rung.factor)
-    rungs = climb(predict, image_HW, sorted(factors or ladder(image_HW.shape)), smallest)
+    rungs = climb(predict, image_HW, working_diameter, sorted(factors or ladder(image_HW.shape)), smallest)
     chosen = choose(rungs)
     best = rungs[chosen]
     parts = [(best, best.sure & (best.diameter_K < LARGE * working_diameter))]
@@ -81,14 +87,18 @@ def segment_at_best_scale(
     return merge(parts, image_HW.shape, best.factor)
 
 
-def climb(predict: Predict, image_HW: FloatArray, factors: Sequence[float], smallest: float = 0.0) -> list[Rung]:
-    """Rungs from coarse to fine, until one is clearly too fine: the finest cost most."""
+def climb(
+    predict: Predict, image_HW: FloatArray, working_diameter: float, factors: Sequence[float], smallest: float = 0.0
+) -> list[Rung]:
+    """Rungs from coarse to fine, until particles have the size that the network knows best, or one is too fine."""
     rungs: list[Rung] = []
     for factor in factors:
         rungs.append(look(predict, image_HW, factor, smallest))
         last = rungs[-1]
         too_fine = last.score_K.size >= MANY and last.share < MOST
         if too_fine and any(rung.share >= MOST for rung in rungs):
+            break
+        if last.share >= MOST and last.typical >= working_diameter:
             break
     return rungs
 
