@@ -122,18 +122,16 @@ def ladder(shape_HW: tuple[int, ...]) -> list[float]:
 
 def look(predict: Predict, image_HW: FloatArray, factor: float, smallest: float = 0.0) -> Rung:
     """Segments at one size; what is smaller across than ``smallest`` px of that size is dropped."""
-    from scipy import ndimage as ndi
-
     from emgen.data.resize import resize_image
     from emgen.particles import split_instances
 
     probability = predict(resize_image(image_HW, factor) if factor != 1 else image_HW)
     label = split_instances(probability, min_area=max(LEAST_AREA, round(np.pi / 4 * smallest**2)))
-    index = np.arange(1, int(label.max()) + 1)
-    area = np.bincount(label.ravel(), minlength=index.size + 1)[1:]
-    mean = ndi.mean(probability, label, index) if index.size else np.zeros(0)
+    inside = label > 0
+    area = np.bincount(label[inside])[1:]
+    total = np.bincount(label[inside], probability[inside])[1:]
     diameter = np.sqrt(4 / np.pi * area)
-    return Rung(factor, probability, label, diameter.astype(np.float32), np.asarray(mean, np.float32))
+    return Rung(factor, probability, label, diameter.astype(np.float32), (total / area).astype(np.float32))
 
 
 def merge(parts: Sequence[tuple[Rung, np.ndarray]], shape_HW: tuple[int, ...], factor: float) -> Segmentation:
@@ -142,44 +140,41 @@ def merge(parts: Sequence[tuple[Rung, np.ndarray]], shape_HW: tuple[int, ...], f
     A large particle (from a coarser rung) replaces what a finer one saw inside it: parts are laid down from the
     largest particles to the smallest.
     """
-    from scipy import ndimage as ndi
+    from emgen.particles.combine import laid_down
 
     shape = (shape_HW[0], shape_HW[1])
-    label, probability = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
+    probability = np.zeros(shape, np.float32)
     native = {}
     for key, rung in {id(rung): rung for rung, _ in parts}.items():
         native[key], own = at_native_size(rung, shape)
         np.maximum(probability, own, out=probability)
-    boxes = {key: ndi.find_objects(array) for key, array in native.items()}
-    order = [
-        (float(rung.diameter_K[k] / rung.factor), -number, id(rung), int(k) + 1)
-        for number, (rung, kept) in enumerate(parts)
-        for k in np.flatnonzero(kept)
-    ]
-    count = 0
-    for _, _, key, k in sorted(order, reverse=True):
-        box = boxes[key][k - 1] if k <= len(boxes[key]) else None
-        if box is None:
-            continue
-        mine = native[key][box] == k
-        free = mine & (label[box] == 0)
-        if 2 * free.sum() > mine.sum():
-            count += 1
-            label[box][free] = count
-    return Segmentation(label_HW=label, probability_HW=probability, factor=factor)
+    order = [(id(parts[part][0]), k) for part, k in largest_first(parts)]
+    return Segmentation(label_HW=laid_down(native, order, shape), probability_HW=probability, factor=factor)
+
+
+def largest_first(parts: Sequence[tuple[Rung, np.ndarray]]) -> list[tuple[int, int]]:
+    """(part, instance) of the kept particles; of equally large ones those of earlier parts first."""
+    if not parts:
+        return []
+    kept = [np.flatnonzero(kept) for _, kept in parts]
+    size = np.concatenate([rung.diameter_K[k] / rung.factor for (rung, _), k in zip(parts, kept, strict=True)])
+    part = np.repeat(np.arange(len(parts)), [len(k) for k in kept])
+    instance = np.concatenate(kept) + 1
+    order = np.lexsort((instance, -part, size))[::-1]
+    return list(zip(part[order].tolist(), instance[order].tolist(), strict=True))
 
 
 def at_native_size(rung: Rung, shape_HW: tuple[int, int]) -> tuple[LabelArray, FloatArray]:
     """Labels and probability of a rung, resized; outlines follow the interpolated probability, not coarse pixels."""
-    from skimage.segmentation import expand_labels
-
     from emgen.data.resize import resize_labels, resize_to
+    from emgen.particles.expand import expand_into
 
+    if rung.factor == 1 and rung.label_HW.shape == shape_HW:
+        return rung.label_HW, rung.probability_HW
     label = resize_labels(rung.label_HW, shape_HW)
-    if rung.factor == 1:
-        return label, rung.probability_HW
     probability = resize_to(rung.probability_HW, shape_HW)
     if rung.factor < 1:
-        label = expand_labels(label, distance=0.5 / rung.factor).astype(np.int32)
-        label[probability < 0.5] = 0
+        sure = probability >= 0.5
+        label = expand_into(label, sure, 0.5 / rung.factor)
+        label[~sure] = 0
     return label, probability
