@@ -77,16 +77,17 @@ def in_order(client: Any, function: Callable[[Part], Made], parts: Iterable[Part
     one worker after the other, or the scheduler is gone.
     """
     left, sent = iter(parts), deque[Any]()
-    try:
-        while True:
-            for part in islice(left, max(0, _room(client) - len(sent))):
-                sent.append(submit(client, function, part))
-            if not sent:
-                return
-            yield _result(sent[0])
-            sent.popleft()
-    finally:
-        client.cancel(list(sent))
+    with _told_to_users():
+        try:
+            while True:
+                for part in islice(left, max(0, _room(client) - len(sent))):
+                    sent.append(submit(client, function, part))
+                if not sent:
+                    return
+                yield sent[0].result()
+                sent.popleft()
+        finally:
+            client.cancel(list(sent))
 
 
 def submit(client: Any, function: Callable[[Part], Made], part: Part, **settings: Any) -> Any:
@@ -163,24 +164,24 @@ def _perform(version: str, function: Callable[[Part], Made], part: Part) -> Made
     return function(part)
 
 
-def _result(future: Any) -> Any:
+@contextmanager
+def _told_to_users() -> Iterator[None]:
+    """What dask raises, in words that name the way out."""
     distributed = import_distributed()
     lost = (distributed.CancelledError, distributed.comm.CommClosedError)
     try:
-        return future.result()
+        yield
     except distributed.KilledWorker as error:
         raise WorkersError(
-            f"workers: the same part of the work ended {_deaths()} workers, so it is not tried again. Most "
-            "often they have too little memory: start fewer of them on each machine."
+            f"workers: the same part of the work ended {_deaths()} workers, so it is not tried again. Most often they "
+            "have too little memory: start fewer of them on each machine."
         ) from error
     except ModuleNotFoundError as error:
         raise PreflightError(
             f"workers: one cannot import what it needs ({error}). Install emgen there with the same plugins."
         ) from error
     except lost as error:
-        raise WorkersError(
-            f"workers: the scheduler is gone ({error}). Start it again, and give the command again."
-        ) from error
+        raise WorkersError(f"workers: the scheduler is gone ({error}). Start it and the command again.") from error
 
 
 def _deaths() -> int:

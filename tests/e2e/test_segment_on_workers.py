@@ -14,8 +14,8 @@ import pytest
 import tifffile
 
 from emgen.api import segment
-from emgen.cluster import Cluster, thread_variables
-from emgen.errors import ModelError, PreflightError
+from emgen.cluster import Cluster, in_order, thread_variables
+from emgen.errors import ModelError, PreflightError, WorkersError
 from emgen.model import save_model
 from emgen.testing.fake_stages import LogisticThreshold
 from emgen.testing.fakes import TaskConfig
@@ -159,3 +159,13 @@ def test_workers_of_another_version_are_refused(
 def test_the_local_cluster_has_one_thread_a_worker() -> None:
     with Cluster(workers=2).client() as client:
         assert list(client.nthreads().values()) == [1, 1]
+
+
+def test_a_part_that_ends_every_worker_ends_the_call_with_a_word_on_memory() -> None:
+    dask = pytest.importorskip("dask")
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        Cluster(workers=1).client() as client,
+        pytest.raises(WorkersError, match=r"ended 1 workers.*memory"),
+    ):
+        list(in_order(client, os._exit, [1]))
