@@ -46,6 +46,7 @@ def segment(
     write: Sequence[str] = (),
     labels_to: str | None = None,
     device: str = "auto",
+    precision: str = "auto",
     workers: int = 1,
     scheduler: str | None = None,
     host: Host | None = None,
@@ -56,7 +57,8 @@ def segment(
     ``model``: a model folder, a run folder, ``"pretrained"`` or a loaded model. Files that cannot be used are in
     ``result.failed``, each with its reason; ``write`` names further formats (``emgen.writing.FORMATS``), of which
     ``zarr`` takes the place of the TIFF files and goes to ``labels_to``, a folder or URL; ``tell`` gets a line of text
-    after each micrograph. ``workers``: processes on this machine; ``scheduler``: address of a Dask cluster; neither
+    after each micrograph. ``precision``: ``auto`` computes in bfloat16 where the processor does so natively,
+    ``float32`` never. ``workers``: processes on this machine; ``scheduler``: address of a Dask cluster; neither
     changes the result. Raises ``ModelError``, ``NoImagesError``, ``OutputError``; with workers also
     ``PreflightError``, ``SpecError``, ``WorkersError``.
     """
@@ -78,6 +80,7 @@ def segment(
         pixel_size_nm=pixel_size_nm,
         formats=known_formats(write),
         labels_to=None if labels_to is None else absolute_place(labels_to),
+        precision=precision,
     )
     return segment_files(begin, _several(images), settings, reading, tell=tell)
 

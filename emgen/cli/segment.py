@@ -32,6 +32,13 @@ from emgen.cli.options import workers_options
 )
 @workers_options("Micrographs")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "float32"]),
+    default="auto",
+    show_default=True,
+    help="`auto`: bfloat16 where the processor computes it natively.",
+)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -44,6 +51,7 @@ def command(
     workers: int,
     scheduler: str | None,
     device: str,
+    precision: str,
 ) -> None:
     """Segment micrographs (files, folders or quoted globs) with MODEL: a run's model/ folder, or `pretrained`.
 
@@ -62,6 +70,7 @@ def command(
         write=write,
         labels_to=labels_to,
         device=device,
+        precision=precision,
         workers=workers,
         scheduler=scheduler,
         tell=click.echo,

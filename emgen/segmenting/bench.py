@@ -35,6 +35,7 @@ class Settings:
     pixel_size_nm: of all micrographs; goes over what the files say.
     formats: besides masks and labels, or in their place (``emgen.writing.FORMATS``).
     labels_to: folder or URL of the Zarr stacks (absolute), ``None`` for ``out``.
+    precision: ``auto`` allows the model shorter arithmetic where the processor has it; ``float32`` does not.
     """
 
     out: Path
@@ -42,6 +43,7 @@ class Settings:
     pixel_size_nm: float | None = None
     formats: tuple[str, ...] = ()
     labels_to: str | None = None
+    precision: str = "auto"
 
     def __post_init__(self) -> None:
         """Raises ``OutputError`` for a place of stacks where none are asked for."""
@@ -72,7 +74,7 @@ class Bench:
     """A loaded model and what it takes to use it. A job that is done twice gives the same files again."""
 
     def __init__(self, model: Model, host: Host, settings: Settings) -> None:
-        self._model, self._host, self._settings = model, host, settings
+        self._model, self._host, self._settings = model.accelerate(settings.precision), host, settings
         self._normalise = modality_normalise(host, model.modality)
         own = [name for name in settings.formats if not gathering(name)]
         self._gathers = len(own) < len(settings.formats)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from emgen.exporting.onnx_task import INPUT, OUTPUT
-from emgen_npssegnet.task import scaled
+from emgen_npssegnet.task import Probability
 from emgen_torchkit.images import pad_to_multiple
 
 OPSET = 17
@@ -24,13 +24,12 @@ class Whole(nn.Module):
 
     def __init__(self, net: nn.Module, inverted: bool) -> None:
         super().__init__()
-        self.net, self.inverted = net, inverted
+        self.probability = Probability(net, inverted)
 
     def forward(self, image_N1HW: Tensor) -> Tensor:
         h, w = image_N1HW.shape[-2:]
-        logits_N2HW = self.net(scaled(pad_to_multiple(image_N1HW, 32), self.inverted))
-        probability_N1HW: Tensor = logits_N2HW.softmax(1)[:, 1:, :h, :w]
-        return probability_N1HW
+        probability_NHW: Tensor = self.probability(pad_to_multiple(image_N1HW, 32))
+        return probability_NHW[:, None, :h, :w]
 
 
 def write(net: nn.Module, inverted: bool, path: Path) -> None:

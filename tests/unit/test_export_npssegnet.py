@@ -86,7 +86,7 @@ main(sys.argv[1:], standalone_mode=False)
         env=os.environ | {"OMP_NUM_THREADS": "2"},
     )
     assert done.returncode == 0, done.stderr
-    own = segment("pretrained", micrographs, tmp_path / "own", device="cpu")
+    own = segment("pretrained", micrographs, tmp_path / "own", device="cpu", precision="float32")
     assert len(own.particles) > 0
     for name in ("0_labels.tif", "1_labels.tif"):
         np.testing.assert_array_equal(
