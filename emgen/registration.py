@@ -35,7 +35,7 @@ class StageConfig(BaseModel):
     ``Field(json_schema_extra={"cache": False})`` and stays out of the cache key.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
 

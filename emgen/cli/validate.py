@@ -25,14 +25,14 @@ def command(spec: Path, overrides: tuple[str, ...]) -> None:
     """Check SPEC without running it: its fields, every micrograph, every stage's needs. Shows what would run."""
     from rich.console import Console
 
-    from emgen.engine.device import pick_device
+    from emgen.engine.device import foresee_device
     from emgen.host import load_host
     from emgen.spec import load_spec
     from emgen.spec.check import check_spec
 
     host = load_host()
     loaded = load_spec(spec, overrides, host)
-    checked = check_spec(loaded, host, pick_device)
+    checked = check_spec(loaded, host, foresee_device)
     console = Console()
     _print(console, checked, host)
     checked.require()

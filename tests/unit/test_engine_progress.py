@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emgen.engine.device import pick_device, pick_precision
+from emgen.engine import device
+from emgen.engine.device import foresee_device, pick_device, pick_precision
 from emgen.engine.features import FeatureMemo
 from emgen.engine.pace import Pace
 from emgen.engine.progress import Lines, Live, Silent, make_progress
@@ -108,3 +109,24 @@ def test_features_are_computed_once_a_stack() -> None:
         assert features("mean", stack).shape == (3, 1)
     assert calls == ["cpu"]
     assert memo.of(object()) is None
+
+
+@pytest.mark.parametrize(
+    ("build", "gpu", "wanted", "seen"),
+    [
+        ("2.4.0", True, "auto", "cuda"),
+        ("2.4.0+cpu", True, "auto", "asked"),
+        ("2.4.0+rocm6.1", False, "auto", "asked"),
+        ("2.4.0", False, "auto", "cpu"),
+        ("2.4.0", False, "cuda", "asked"),
+        ("", True, "auto", "asked"),
+        ("2.4.0", True, "cpu", "cpu"),
+    ],
+)
+def test_the_device_is_foreseen_by_the_driver_and_torch_is_asked_where_that_does_not_tell(
+    build: str, gpu: bool, wanted: str, seen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "_torch_build", lambda: build)
+    monkeypatch.setattr(device, "_driver_sees_gpu", lambda: gpu)
+    monkeypatch.setattr(device, "pick_device", lambda wanted: "asked")
+    assert foresee_device(wanted) == seen

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import click
@@ -15,6 +16,7 @@ from emgen.cli import COMMANDS, main
 from emgen.errors import StageFailedError
 from emgen.host import KINDS
 from emgen.testing import fakes
+from emgen.testing.phantoms import phantom_stack, write_phantoms
 from emgen.testing.pytest_plugin import FakeDistribution, RegisterModules
 
 HEAVY = ("numpy", "torch", "torchvision", "zarr", "pandas", "skimage", "scipy", "matplotlib", "transformers", "rich")
@@ -32,6 +34,24 @@ except SystemExit as end:
 print("HEAVY", sorted(set(sys.modules) & set({HEAVY!r})))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "HEAVY []"
+
+
+def test_a_spec_is_validated_without_torch_or_tables(tmp_path: Path) -> None:
+    write_phantoms(tmp_path / "images", phantom_stack(4, (128, 128), seed=3, diameter=14.0))
+    (tmp_path / "spec.yaml").write_text("images: images/*.tif\nmodality: haadf-stem\n")
+    heavy = {*HEAVY, "albumentations", "cv2", "pyarrow", "segmentation_models_pytorch", "timm"} - {"numpy", "rich"}
+    code = f"""
+import sys
+from emgen.cli import main
+try:
+    main(["validate", {str(tmp_path / "spec.yaml")!r}])
+except SystemExit as end:
+    assert not end.code, end.code
+print("HEAVY", sorted(set(sys.modules) & {heavy!r}))
+"""
+    environ = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ)
     assert done.stdout.splitlines()[-1] == "HEAVY []"
 
 
