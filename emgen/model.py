@@ -240,8 +240,8 @@ class Model:
         rough segmenters that offer no ``accelerate`` stay as they are.
         """
         for part in (self.task, self.finder):
-            if hasattr(part, "accelerate"):
-                part.accelerate(precision)
+            if (faster := getattr(part, "accelerate", None)) is not None:
+                faster(precision)
         return self
 
     def segment(self, image_HW: FloatArray, factors: tuple[float, ...] | None = None) -> Segmentation:

@@ -66,7 +66,7 @@ class Context:
     ----------
     seed: every random number of the stage derives from it.
     device: ``cpu`` or ``cuda``, as ``torch.device`` takes it.
-    precision: of the arithmetic in training; ``float32`` on a CPU.
+    precision: of the arithmetic in training.
     polarity: particles are ``bright`` or ``dark`` on their surroundings, as the modality says.
     augmentations: the changes of ``emgen.registration.AUGMENTATIONS`` that leave such an image plausible, as the
         modality says; a training makes no other of these, whatever its settings name. ``None``: all of them do.

@@ -15,7 +15,7 @@ from emgen.stages import Context, FloatArray, Stack
 from emgen_cyclegan.config import CycleGanConfig
 from emgen_torchkit import state, translating
 from emgen_torchkit.adversarial import ImagePool, discriminator, verdict_loss
-from emgen_torchkit.device import autocast, reproducible
+from emgen_torchkit.device import autocast, reproducible, to_device
 from emgen_torchkit.images import draw_dithered, pad_to_multiple
 from emgen_torchkit.loop import descend, train
 from emgen_torchkit.networks import ResNetGenerator, encoder_decoder, initialise, zero_last_convolution
@@ -54,7 +54,7 @@ class CycleGan:
         self.config = config
         self.context = context or Context()
         with reproducible(self.context.seed):
-            self.translator = Translator(config).to(self.context.device)
+            self.translator = to_device(Translator(config), self.context.device)
         self._ready = False
 
     def fit(self, source_NHW: Stack, target_MHW: Stack, context: Context) -> None:
@@ -85,8 +85,9 @@ class _Training:
         self.config, self.context, self.source, self.target = config, context, source, target
         self.forward = forward
         with reproducible(context.seed + 1):
-            self.back = Translator(config).to(context.device)
-            self.judges = nn.ModuleDict({side: self._new_judge() for side in ("target", "source")}).to(context.device)
+            self.back = to_device(Translator(config), context.device)
+            judges = nn.ModuleDict({side: self._new_judge() for side in ("target", "source")})
+            self.judges = to_device(judges, context.device)
         shape = (1, *np.asarray(source[0]).shape)
         self.pools = {side: ImagePool(config.pool, shape, context.device) for side in ("target", "source")}
         adam = {"lr": config.learning_rate, "betas": config.betas}

@@ -20,7 +20,7 @@ from emgen_npssegnet import fast
 from emgen_npssegnet.config import NPsSegNetConfig
 from emgen_npssegnet.data import Batches, augmentations, plausible
 from emgen_torchkit import parallel, state
-from emgen_torchkit.device import autocast, reproducible
+from emgen_torchkit.device import autocast, reproducible, to_device
 from emgen_torchkit.loop import descend, train
 from emgen_torchkit.networks import encoder_decoder
 from emgen_torchkit.schedule import set_rate, steps_per_epoch
@@ -121,7 +121,7 @@ class NPsSegNet:
 
     def _build(self, weights: str | None) -> nn.Module:
         net = encoder_decoder(**self.architecture, out_channels=2, weights=weights)
-        return net.to(self.device, memory_format=torch.channels_last)
+        return to_device(net, self.device)
 
     def accelerate(self, precision: str = "auto") -> None:
         """Makes ``predict`` as fast as this machine allows; takes about a second. Training ends it.

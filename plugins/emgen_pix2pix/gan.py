@@ -28,7 +28,7 @@ from emgen_pix2pix.conditions import (
 from emgen_pix2pix.config import Pix2PixConfig
 from emgen_torchkit import state
 from emgen_torchkit.adversarial import discriminator, verdict_loss
-from emgen_torchkit.device import autocast, reproducible
+from emgen_torchkit.device import autocast, reproducible, to_device
 from emgen_torchkit.images import flip, flip_codes, pad_to_multiple
 from emgen_torchkit.loop import descend, train
 from emgen_torchkit.networks import encoder_decoder, zero_last_convolution
@@ -71,7 +71,10 @@ class Generator(nn.Module):
         h, w = x_BCHW.shape[-2:]
         scene = x_BCHW[:, 3:4] + x_BCHW[:, 4:5]
         if self.drawing:
-            scene = scene + self._particles(x_BCHW[:, 1:2], x_BCHW[:, 2:3])
+            with torch.autocast(
+                x_BCHW.device.type, enabled=False
+            ):  # a drawing is exact, whatever the network's precision
+                scene = scene + self._particles(x_BCHW[:, 1:2], x_BCHW[:, 2:3])
         out: Tensor = scene + self.net(pad_to_multiple(x_BCHW, 32))[..., :h, :w]
         return out
 
@@ -92,9 +95,8 @@ class Pix2Pix:
         self.config = config
         self.context = context or Context()
         with reproducible(self.context.seed):
-            self.generator = Generator(config.encoder, config.decoder_channels, drawing=config.drawing).to(
-                self.context.device
-            )
+            generator = Generator(config.encoder, config.decoder_channels, drawing=config.drawing)
+            self.generator = to_device(generator, self.context.device)
         self.scenes: list[Scene] = []
         self.level_N = np.zeros(0, np.float32)  # what contrast particles have in each scene
         self.law = ContrastLaw(np.zeros(0, np.float32), np.zeros(0, np.float32))
@@ -210,7 +212,7 @@ class _Training:
         self.generator, self.config, self.context = generator, config, context
         self.conditions_NCHW, self.images_N1HW = conditions, images
         with reproducible(context.seed + 1):
-            self.judge = discriminator(
+            judge = discriminator(
                 config.discriminator,
                 CHANNELS + 1,
                 width=config.patch_width,
@@ -218,7 +220,8 @@ class _Training:
                 encoder=config.encoder,
                 decoder_channels=config.decoder_channels,
                 detail=config.detail,
-            ).to(context.device)
+            )
+            self.judge = to_device(judge, context.device)
         self.optimizers = {
             name: torch.optim.Adam(net.parameters(), lr=config.learning_rate, betas=config.betas)
             for name, net in (("generator", generator), ("judge", self.judge))

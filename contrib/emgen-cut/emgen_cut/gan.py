@@ -12,7 +12,7 @@ from emgen_cut.config import CutConfig
 from emgen_cut.networks import Translator
 from emgen_cut.training import Training
 from emgen_torchkit import translating
-from emgen_torchkit.device import reproducible
+from emgen_torchkit.device import reproducible, to_device
 from emgen_torchkit.loop import train
 
 
@@ -25,7 +25,9 @@ class Cut:
         self.config = config
         self.context = context or Context()
         with reproducible(self.context.seed):
-            self.translator = Translator(config.generator_width, config.generator_blocks).to(self.context.device)
+            self.translator = to_device(
+                Translator(config.generator_width, config.generator_blocks), self.context.device
+            )
         self._ready = False
 
     def fit(self, source_NHW: Stack, target_MHW: Stack, context: Context) -> None:

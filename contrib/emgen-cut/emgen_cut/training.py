@@ -13,7 +13,7 @@ from emgen_cut.config import CutConfig
 from emgen_cut.networks import Heads, Translator, patch_nce, patches_at
 from emgen_torchkit import state
 from emgen_torchkit.adversarial import discriminator, verdict_loss
-from emgen_torchkit.device import autocast, reproducible
+from emgen_torchkit.device import autocast, reproducible, to_device
 from emgen_torchkit.images import draw_dithered, pad_to_multiple
 from emgen_torchkit.loop import descend
 from emgen_torchkit.schedule import flat_then_linear, set_rate, steps_per_epoch
@@ -29,7 +29,7 @@ class Training:
         self.config, self.context = config, context
         with reproducible(context.seed + 1):
             self.heads = Heads(translator.channels, config.embedding).to(context.device)
-            self.judge = discriminator(
+            judge = discriminator(
                 "patch",
                 1,
                 width=config.patch_width,
@@ -37,7 +37,8 @@ class Training:
                 encoder="",  # of the other kind of discriminator
                 decoder_channels=(),
                 detail=config.detail,
-            ).to(context.device)
+            )
+            self.judge = to_device(judge, context.device)
         adam = {"lr": config.learning_rate, "betas": config.betas}
         self.translating = torch.optim.Adam([*translator.parameters(), *self.heads.parameters()], **adam)
         self.judging = torch.optim.Adam(self.judge.parameters(), **adam)
