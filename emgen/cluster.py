@@ -6,6 +6,7 @@ when a cluster is used, and not before.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -131,6 +132,7 @@ def _local(distributed: Any, workers: int) -> Any:
         threads_per_worker=1,
         processes=True,
         dashboard_address=None,
+        silence_logs=logging.ERROR,  # that a worker is slow to end, or is replaced, is no news for the user
         env=thread_variables(workers),
     )
 
