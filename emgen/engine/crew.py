@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from emgen.artifacts import StackRef
-from emgen.errors import EmgenError, Interrupted, LostProcessError, PreflightError, TrainingError
+from emgen.errors import EmgenError, Interrupted, LostProcessError, PreflightError, StageFailedError, TrainingError
 from emgen.registration import Kind, StageConfig
 from emgen.stages import Context
 
@@ -136,11 +136,11 @@ def crew() -> Iterator[Crew]:
     made = _connected()
     try:
         yield made
-    except EmgenError as error:
+    except (EmgenError, SystemExit) as error:
         if made.rank == 0:
             made.leave()
             raise
-        raise type(error)(f"process {made.rank + 1} of {made.world}: {error}") from error
+        raise StageFailedError(f"process {made.rank + 1} of {made.world}: {error}") from error
     made.leave()
 
 
