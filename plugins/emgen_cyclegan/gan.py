@@ -18,7 +18,13 @@ from emgen_torchkit.adversarial import ImagePool, discriminator, verdict_loss
 from emgen_torchkit.device import autocast, reproducible, to_device
 from emgen_torchkit.images import draw_dithered, pad_to_multiple
 from emgen_torchkit.loop import descend, train
-from emgen_torchkit.networks import ResNetGenerator, encoder_decoder, initialise, zero_last_convolution
+from emgen_torchkit.networks import (
+    ResNetGenerator,
+    encoder_decoder,
+    in_one_pass,
+    initialise,
+    zero_last_convolution,
+)
 from emgen_torchkit.parallel import gather, share
 from emgen_torchkit.schedule import flat_then_linear, set_rate, steps_per_epoch
 
@@ -139,7 +145,8 @@ class _Training:
 
     def _translate(self, source: Tensor, target: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         c, l1 = self.config, nn.functional.l1_loss
-        fake_target, fake_source = self.forward(source), self.back(target)
+        fake_target, same_target = in_one_pass(self.forward, source, target)
+        fake_source, same_source = in_one_pass(self.back, target, source)
         self.judges.requires_grad_(False)
         adversarial = sum(
             verdict_loss(self._verdict(side, fake), True)
@@ -147,7 +154,7 @@ class _Training:
         )
         self.judges.requires_grad_(True)
         cycle = l1(self.back(fake_target), source) + l1(self.forward(fake_source), target)
-        same = l1(self.forward(target), target) + l1(self.back(source), source)
+        same = l1(same_target, target) + l1(same_source, source)
         losses = {
             "adversarial": torch.as_tensor(adversarial),
             "cycle": c.cycle_weight * cycle,
