@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 FORMAT = 1
 INFO = "model.json"
 FINDER = "finder"
-PRETRAINED = "pretrained"
+PRETRAINED, LARGE = "pretrained", "pretrained-large"
+"""What the package ships: a model made for the clock, and one to train on from and to look at images with."""
+SHIPPED = (PRETRAINED, LARGE)
 EXPORTED = ".onnx"
 ENOUGH = 5
 """Fewer rough particles than this say too little about a micrograph's scale (as in ``emgen.engine.scale``)."""
@@ -44,9 +46,9 @@ class Segmentation:
 
 
 def model_folder(ref: str | Path, host: Host | None = None) -> Path:
-    """The folder of a model: a path, a run folder (its ``model/``), or the word ``pretrained``; or an exported file."""
-    if str(ref) == PRETRAINED:
-        return _shipped(host)
+    """The folder of a model (a path, a run folder with its ``model/``, one of ``SHIPPED``), or an exported file."""
+    if str(ref) in SHIPPED:
+        return _shipped(str(ref), host)
     folder = Path(ref)
     if folder.suffix.lower() == EXPORTED and not folder.is_dir():
         if folder.is_file():
@@ -57,18 +59,18 @@ def model_folder(ref: str | Path, host: Host | None = None) -> Path:
             return candidate
     raise ModelError(
         f"{folder}: no model there ({INFO} is missing). Give a run's `model/` folder, a file that `emgen export` wrote "
-        f"(`{EXPORTED}`), or the word `{PRETRAINED}`."
+        f"(`{EXPORTED}`), or the word `{PRETRAINED}` or `{LARGE}`."
     )
 
 
-def _shipped(host: Host | None) -> Path:
+def _shipped(name: str, host: Host | None) -> Path:
     from emgen.host import load_host
 
     for registered in (host or load_host()).plugins("downstream_task").values():
         resource: str | None = getattr(registered.plugin, "pretrained", None)
         if resource:
             package, _, folder = resource.partition(":")
-            path = Path(str(files(package))) / folder
+            path = Path(str(files(package))) / f"{folder}{name.removeprefix(PRETRAINED)}"
             if (path / INFO).is_file():
                 return path
     raise ModelError("no installed plugin ships pretrained weights; give a model folder instead")

@@ -104,6 +104,8 @@ def _run(
 
 def _settings(**places: Any) -> dict[str, Any]:
     """Paths on the command line start at this folder, those in the spec at the spec's."""
+    from emgen.model import SHIPPED
+
     settings: dict[str, Any] = {}
     for name, value in places.items():
         if not value:
@@ -111,7 +113,7 @@ def _settings(**places: Any) -> dict[str, Any]:
         if isinstance(value, tuple):
             settings[name] = [str(Path(text).absolute()) for text in value]
         else:
-            settings[name] = str(value) if str(value) == "pretrained" else str(Path(value).absolute())
+            settings[name] = str(value) if str(value) in SHIPPED else str(Path(value).absolute())
     return settings
 
 

@@ -43,11 +43,11 @@ def export_bioimageio(
     ``licence``: an SPDX identifier, in any case; the shipped weights have emgen's own. Raises ``ModelError`` for a
     model that cannot be exported or whose package fails, ``OutputError``, ``PreflightError``, ``SpecError``.
     """
-    from emgen.model import PRETRAINED
+    from emgen.model import SHIPPED
 
     need("bioimageio", "onnx", "onnxruntime", "bioimageio.core")
     path = place(source, out, SUFFIX)
-    licence = licence or ("MIT" if str(source) == PRETRAINED else None)
+    licence = licence or ("MIT" if str(source) in SHIPPED else None)
     about = About(name=model_name(source), author=author, licence=_identifier(licence) if licence else None)
     with tempfile.TemporaryDirectory() as name, _quiet():
         folder = Path(name)

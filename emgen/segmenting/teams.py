@@ -71,9 +71,9 @@ def on_cluster(cluster: Cluster, model: str | Path, host: Host, device: str) -> 
 
 def _found_everywhere(model: str | Path, folder: Path) -> str | Path:
     """Pretrained weights lie in the package, which each machine may have elsewhere."""
-    from emgen.model import PRETRAINED
+    from emgen.model import SHIPPED
 
-    return model if str(model) == PRETRAINED else folder.absolute()
+    return model if str(model) in SHIPPED else folder.absolute()
 
 
 @dataclass(frozen=True, slots=True)

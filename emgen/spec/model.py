@@ -196,7 +196,9 @@ class Spec(Part):
     seed: int = Field(0, ge=0, lt=2**63, description="every random number derives from it")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU where there is one")
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="of the arithmetic in training; auto: bfloat16 where the processor computes it natively, else float32 on a CPU, float16 on a GPU"
+        "auto",
+        description="of the arithmetic in training; auto: bfloat16 where the processor computes it natively, "
+        "else float32 on a CPU, float16 on a GPU",
     )
     data: DataSpec = Field(default_factory=DataSpec, description="how micrographs become training crops")
     split: SplitSpec = Field(default_factory=SplitSpec, description="which part of the stack is for what")

@@ -76,7 +76,7 @@ class StudySpec(Part):
         default_factory=lambda: {
             "threshold": "threshold",
             "self-taught": "self-taught",
-            "pretrained": {"uses": "npssegnet", "model": "pretrained"},
+            "pretrained": {"uses": "npssegnet", "model": "pretrained-large"},
             "SAM": "sam",
         },
         description="rough: title to `rough_segmenter`",

@@ -17,7 +17,7 @@ from emgen.engine.steps_evidence import FILE as EVIDENCE
 from emgen.engine.tandem import virtual_data
 from emgen.engine.verdict import summary as particles_of
 from emgen.errors import NoParticlesError, SpecError
-from emgen.model import model_folder
+from emgen.model import SHIPPED, model_folder
 from emgen.report.pictures import Strip, outlined
 from emgen.study.charts import colours, dots_chart
 from emgen.study.evaluation import SCORES, Unseen, bring_unseen, evaluate_rough
@@ -74,7 +74,7 @@ def _source(plan: Plan, seed: int) -> Any:
     """The model's folder, or the changes to the spec with the images that the source is trained on."""
     source = plan.file.study.source
     if not isinstance(source, Mapping):
-        return str(model_folder(source if source == "pretrained" else plan.file.path(str(source)), plan.host).resolve())
+        return str(model_folder(source if source in SHIPPED else plan.file.path(str(source)), plan.host).resolve())
     if source.get("images") or not plan.file.on_phantoms:
         images = source.get("images")
         if not images:

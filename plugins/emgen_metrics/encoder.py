@@ -24,9 +24,7 @@ class ShippedEncoder:
 
 @cache
 def _name() -> str:
-    from emgen.model import PRETRAINED, model_digest, model_folder, read_info
+    from emgen.model import LARGE, model_digest, model_folder, read_info
 
-    origin = (
-        "trained on simulated micrographs" if read_info(PRETRAINED).get("simulated") else "trained on real micrographs"
-    )
-    return f"npssegnet-encoder {model_digest(model_folder(PRETRAINED))[:12]} ({origin})"
+    origin = "trained on simulated micrographs" if read_info(LARGE).get("simulated") else "trained on real micrographs"
+    return f"npssegnet-encoder {model_digest(model_folder(LARGE))[:12]} ({origin})"

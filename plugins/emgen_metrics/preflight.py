@@ -15,10 +15,10 @@ def inception(config: InceptionConfig, device: str) -> None:
 
 def encoder(config: PixelConfig | FeaturesConfig, device: str) -> None:
     """Raises ``PreflightError`` where no shipped weights are installed."""
-    from emgen.model import PRETRAINED, read_info
+    from emgen.model import LARGE, read_info
 
     try:
-        read_info(PRETRAINED)
+        read_info(LARGE)
     except ModelError as error:
         raise PreflightError(
             f"the shipped encoder is not installed ({error}). Reinstall emgen, or use `mmd` with `features: classical`."

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from emgen.model import model_folder
+from emgen.model import LARGE, model_folder
 from emgen.stages import FloatArray, Stack
 from emgen_npssegnet.config import NPsSegNetConfig
 from emgen_npssegnet.task import NPsSegNet, scaled
@@ -18,7 +18,7 @@ _BATCH = 16
 @lru_cache(maxsize=1)
 def _network() -> NPsSegNet:
     task = NPsSegNet(NPsSegNetConfig())
-    task.load(model_folder("pretrained"))
+    task.load(model_folder(LARGE))
     return task
 
 

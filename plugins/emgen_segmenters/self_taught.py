@@ -265,6 +265,7 @@ def _around(profile: EdgeProfile | None) -> tuple[float, float]:
 def _training(config: SelfTaughtConfig, *, further: bool = False) -> NPsSegNetConfig:
     """Settings of the network; a training that goes on from another one is gentler."""
     return NPsSegNetConfig(
+        architecture=config.architecture,
         encoder=config.encoder,
         decoder_channels=config.decoder_channels,
         max_steps=config.steps,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from emgen.errors import BadImageError
-from emgen.model import PRETRAINED, Model, load_model
+from emgen.model import SHIPPED, Model, load_model
 from emgen_napari.layers import features_of, pixel_size_nm
 
 
@@ -34,7 +34,7 @@ class Segmented:
 @lru_cache(maxsize=2)
 def model_of(ref: str, device: str = "auto") -> Model:
     """A loaded model, kept for the next layer. Raises ``ModelError``."""
-    return load_model(ref if ref == PRETRAINED else Path(ref).expanduser(), device=device)
+    return load_model(ref if ref in SHIPPED else Path(ref).expanduser(), device=device)
 
 
 def planes_of(layer: Any) -> np.ndarray | Any:
