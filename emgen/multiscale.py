@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -74,8 +75,10 @@ def segment_at_best_scale(
     ``factors``: the rungs, when they are known; a single one is taken as it is. ``smallest``: diameter in px of a rung
     below which there is no particle.
     """
+    from emgen.data.resize import resize_image
+
     if factors and len(factors) == 1:
-        rung = look(predict, image_HW, factors[0], smallest)
+        rung = look(predict, resize_image(image_HW, factors[0]), factors[0], smallest)
         return merge([(rung, np.ones(rung.score_K.shape, bool))], image_HW.shape, rung.factor)
     rungs = climb(predict, image_HW, working_diameter, sorted(factors or ladder(image_HW.shape)), smallest)
     chosen = choose(rungs)
@@ -87,13 +90,31 @@ def segment_at_best_scale(
     return merge(parts, image_HW.shape, best.factor)
 
 
+def pyramid(image_HW: FloatArray) -> Callable[[float], FloatArray]:
+    """The image at a factor; each reduced one is made from the one twice as large, which is a quarter of the work."""
+    from emgen.data.resize import resize_image, resize_to, scaled_shape
+
+    shape = (image_HW.shape[0], image_HW.shape[1])
+
+    @cache
+    def at(factor: float) -> FloatArray:
+        if factor == 1:
+            return image_HW
+        if factor > 0.5:
+            return resize_image(image_HW, factor)
+        return resize_to(at(factor * RATIO), scaled_shape(shape, factor))
+
+    return at
+
+
 def climb(
     predict: Predict, image_HW: FloatArray, working_diameter: float, factors: Sequence[float], smallest: float = 0.0
 ) -> list[Rung]:
     """Rungs from coarse to fine, until particles have the size that the network knows best, or one is too fine."""
     rungs: list[Rung] = []
+    at = pyramid(image_HW)
     for factor in factors:
-        rungs.append(look(predict, image_HW, factor, smallest))
+        rungs.append(look(predict, at(factor), factor, smallest))
         last = rungs[-1]
         too_fine = last.score_K.size >= MANY and last.share < MOST
         if too_fine and any(rung.share >= MOST for rung in rungs):
@@ -120,12 +141,11 @@ def ladder(shape_HW: tuple[int, ...]) -> list[float]:
     return factors[::-1] or [min(1.0, LARGEST_SIDE / max(shape_HW))]
 
 
-def look(predict: Predict, image_HW: FloatArray, factor: float, smallest: float = 0.0) -> Rung:
-    """Segments at one size; what is smaller across than ``smallest`` px of that size is dropped."""
-    from emgen.data.resize import resize_image
+def look(predict: Predict, resized_HW: FloatArray, factor: float, smallest: float = 0.0) -> Rung:
+    """Segments an image that was resized by ``factor``; what is less than ``smallest`` px across there is dropped."""
     from emgen.particles import split_instances
 
-    probability = predict(resize_image(image_HW, factor) if factor != 1 else image_HW)
+    probability = predict(resized_HW)
     label = split_instances(probability, min_area=max(LEAST_AREA, round(np.pi / 4 * smallest**2)))
     inside = label > 0
     area = np.bincount(label[inside])[1:]
@@ -143,11 +163,12 @@ def merge(parts: Sequence[tuple[Rung, np.ndarray]], shape_HW: tuple[int, ...], f
     from emgen.particles.combine import laid_down
 
     shape = (shape_HW[0], shape_HW[1])
-    probability = np.zeros(shape, np.float32)
-    native = {}
+    parts = [part for number, part in enumerate(parts) if number == 0 or part[1].any()]
+    probability, native = None, {}
     for key, rung in {id(rung): rung for rung, _ in parts}.items():
         native[key], own = at_native_size(rung, shape)
-        np.maximum(probability, own, out=probability)
+        probability = own if probability is None else np.maximum(probability, own)
+    probability = np.zeros(shape, np.float32) if probability is None else probability
     order = [(id(parts[part][0]), k) for part, k in largest_first(parts)]
     return Segmentation(label_HW=laid_down(native, order, shape), probability_HW=probability, factor=factor)
 

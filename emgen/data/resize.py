@@ -35,13 +35,29 @@ def resize_image(image_HW: FloatArray, factor: float) -> FloatArray:
 
 def resize_to(image_HW: FloatArray, shape_HW: tuple[int, int]) -> FloatArray:
     """(H, W) -> ``shape_HW`` float32, bicubic with the filter widened on reduction, within the range of the input."""
-    from PIL import Image
-
     image_HW = np.ascontiguousarray(image_HW, dtype=np.float32)
     if image_HW.shape == tuple(shape_HW):
         return image_HW.copy()
+    resized = _enlarged(image_HW, shape_HW) if _grows(image_HW, shape_HW) else _resized(image_HW, shape_HW)
+    return np.clip(resized, image_HW.min(), image_HW.max())
+
+
+def _grows(image_HW: FloatArray, shape_HW: tuple[int, int]) -> bool:
+    return all(new >= old for new, old in zip(shape_HW, image_HW.shape, strict=True))
+
+
+def _resized(image_HW: FloatArray, shape_HW: tuple[int, int]) -> FloatArray:
+    from PIL import Image
+
     resized = Image.fromarray(image_HW).resize((shape_HW[1], shape_HW[0]), Image.Resampling.BICUBIC)
-    return np.clip(np.asarray(resized, dtype=np.float32), image_HW.min(), image_HW.max())
+    return np.asarray(resized, dtype=np.float32)
+
+
+def _enlarged(image_HW: FloatArray, shape_HW: tuple[int, int]) -> FloatArray:
+    """By OpenCV, several times faster, but with no filter for reduction."""
+    import cv2
+
+    return np.asarray(cv2.resize(image_HW, shape_HW[::-1], interpolation=cv2.INTER_CUBIC))
 
 
 def resize_labels(label_HW: LabelArray, shape_HW: tuple[int, int]) -> LabelArray:

@@ -102,7 +102,13 @@ def sums_over(value_HW: NDArray[Any], *regions: Runs) -> list[Floats]:
         sums = sums_over(np.where(wrong_HW, 0, value_HW), *regions)
         wrong = sums_over(wrong_HW, *regions)
         return [np.where(count > 0, np.nan, total) for count, total in zip(wrong, sums, strict=True)]
-    height, width = value_HW.shape
-    left_HW = np.zeros((height, width + 1))  # sum of what is left of a column
-    np.cumsum(value_HW, axis=1, dtype=np.float64, out=left_HW[:, 1:])
-    return [runs.total(left_HW[runs.row_R, runs.stop_R] - left_HW[runs.row_R, runs.start_R]) for runs in regions]
+    import cv2
+
+    kind = np.uint8 if value_HW.dtype == bool else np.float32 if value_HW.dtype == np.float32 else np.float64
+    above_HW = cv2.integral(np.ascontiguousarray(value_HW, kind), sdepth=cv2.CV_64F)  # sums over what is up and left
+
+    def row_sum(runs: Runs, column_R: Ints) -> NDArray[Any]:
+        found: NDArray[Any] = above_HW[runs.row_R + 1, column_R] - above_HW[runs.row_R, column_R]
+        return found
+
+    return [runs.total(row_sum(runs, runs.stop_R) - row_sum(runs, runs.start_R)) for runs in regions]

@@ -87,7 +87,8 @@ class SelfTaught:
         labels = np.zeros(tuple(image_NHW.shape), np.int32)
         for number in range(len(image_NHW)):
             image_HW = self._seen(image_NHW[number])
-            rung = look(self._probability("segmenter"), image_HW, self._factor(image_HW))
+            factor = self._factor(image_HW)
+            rung = look(self._probability("segmenter"), resize_image(image_HW, factor), factor)
             labels[number] = merge([(rung, self._sure(rung))], image_HW.shape, rung.factor).label_HW
         return labels
 
