@@ -270,7 +270,8 @@ class Model:
         """(H, W) at the working scale -> (H, W) probability, tiled with blended overlap."""
         from emgen.data.tiling import LARGEST_TILE, OVERLAP, predict_tiled
 
-        return predict_tiled(self.task.predict, image_HW, largest=LARGEST_TILE, overlap=OVERLAP)
+        largest = getattr(self.task, "largest_tile", LARGEST_TILE)
+        return predict_tiled(self.task.predict, image_HW, largest=largest, overlap=OVERLAP)
 
 
 def factor_by_rough_particles(

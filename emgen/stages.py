@@ -185,6 +185,9 @@ class DownstreamTask(Trainable, Protocol):
     It may offer ``accelerate(precision)``, called once before many images are predicted: ``auto`` allows shorter
     arithmetic where the processor has it, ``float32`` does not.
 
+    It may have ``largest_tile``, the longest side in px that ``predict`` takes in one piece (a multiple of 32; by
+    default ``emgen.data.tiling.LARGEST_TILE``): what a small network has memory for.
+
     It may offer ``export_onnx(path)``, without which ``emgen export`` refuses its models. It writes one file, weights
     inside, with one input ``image`` and one output ``probability``, both (N, 1, H, W) float32 with N, H and W free.
     Everything that ``predict`` does is in the graph (scaling, padding, inversion): the same probabilities to 1e-4.

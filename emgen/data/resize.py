@@ -62,7 +62,8 @@ def _enlarged(image_HW: FloatArray, shape_HW: tuple[int, int]) -> FloatArray:
 
 def resize_labels(label_HW: LabelArray, shape_HW: tuple[int, int]) -> LabelArray:
     """(H, W) instances -> ``shape_HW``; no new values appear, very small particles may vanish on reduction."""
-    height, width = label_HW.shape
-    rows = ((np.arange(shape_HW[0]) + 0.5) * height / shape_HW[0]).astype(np.intp)
-    columns = ((np.arange(shape_HW[1]) + 0.5) * width / shape_HW[1]).astype(np.intp)
-    return np.ascontiguousarray(label_HW[rows[:, None], columns], dtype=np.int32)
+    import cv2
+
+    label_HW = np.ascontiguousarray(label_HW, dtype=np.int32)
+    resized = cv2.resize(label_HW, shape_HW[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+    return np.asarray(resized, dtype=np.int32)

@@ -28,11 +28,7 @@ def predict_tiled(
         raise ValueError(f"overlap must be in 0 ... {largest - 1}, is {overlap}")
     height, width = image_HW.shape
     rows, columns = (tiles(size, largest, overlap) for size in (height, width))
-    padded = np.pad(
-        image_HW,
-        [(0, max(0, side[-1].stop - size)) for side, size in ((rows, height), (columns, width))],
-        mode="reflect",
-    )
+    padded = _continued(image_HW, rows[-1].stop, columns[-1].stop)
     if len(rows) == len(columns) == 1:
         return np.ascontiguousarray(predict(padded[None])[0, :height, :width])
     total, weights = np.zeros(padded.shape, np.float32), np.zeros(padded.shape, np.float32)
@@ -43,6 +39,12 @@ def predict_tiled(
             weights[y, x] += window
     total /= weights
     return np.ascontiguousarray(total[:height, :width])
+
+
+def _continued(image_HW: FloatArray, height: int, width: int) -> FloatArray:
+    """By reflection, where it is smaller."""
+    missing = [(0, max(0, new - old)) for new, old in zip((height, width), image_HW.shape, strict=True)]
+    return np.pad(image_HW, missing, mode="reflect") if any(after for _, after in missing) else image_HW
 
 
 def tiles(size: int, largest: int, overlap: int) -> list[slice]:

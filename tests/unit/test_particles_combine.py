@@ -23,7 +23,7 @@ def rung(factor: float, seed: int) -> Rung:
     probability = (1 / (1 + np.exp(-8 * field / field.std()))).astype(np.float32)
     label = ndi.label(probability > 0.6)[0].astype(np.int32)
     diameter = equivalent_diameters(label).round(1).astype(np.float32)  # rounded: some are equally large
-    return Rung(factor, probability, label, diameter, np.ones_like(diameter))
+    return Rung(factor, probability, diameter, np.ones_like(diameter), label)
 
 
 def plainly_at_native_size(one: Rung) -> tuple[np.ndarray, np.ndarray]:
