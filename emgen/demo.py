@@ -36,6 +36,12 @@ ROWS = {
     "truth": "trained on exact truth (the ceiling)",
 }
 
+COMPACT: Mapping[str, Any] = {
+    "architecture": "compact",
+    "decoder_channels": [128, 64, 32, 16],
+    "batch": 8,
+    "learning_rate": 2e-3,
+}
 SPEC: Mapping[str, Any] = {
     "name": "demo",
     "modality": "haadf-stem",
@@ -45,18 +51,15 @@ SPEC: Mapping[str, Any] = {
     "split": {"by": "micrograph", "subset1": 12, "held_out": 0.1},
     "virtual": {"images": 320, "response": 300},
     "checkpoints": {"candidates": 2},
-    "rough_segmenter": {"uses": "self-taught", "diameter": DIAMETER, "steps": 140},
+    "rough_segmenter": {"uses": "self-taught", "diameter": DIAMETER, "steps": 200, **COMPACT},
     "mask_sampler": {"uses": "fitted-particles", "other_sizes": 0.2},
     "morphology_gan": {"uses": "pix2pix", "drawing": True, "max_steps": 60, "faintest": 0.5},
     "contrast_gan": {"uses": "cyclegan", "max_steps": 100},
     "downstream_task": {
         "uses": "npssegnet",
         "start_from": None,
-        "encoder": "resnet18",
-        "decoder_channels": [32, 24, 16],
-        "max_steps": 250,
-        "batch": 4,
-        "learning_rate": 1e-3,
+        "max_steps": 300,
+        **COMPACT,
     },
 }
 """Small enough for two CPU cores and a few minutes; everything that is not said here is the preset's."""

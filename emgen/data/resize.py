@@ -42,6 +42,15 @@ def resize_to(image_HW: FloatArray, shape_HW: tuple[int, int]) -> FloatArray:
     return np.clip(resized, image_HW.min(), image_HW.max())
 
 
+def binned(image_HW: FloatArray) -> FloatArray:
+    """(H, W), both even -> (H / 2, W / 2) float32: means of 2 x 2 pixels."""
+    import cv2
+
+    half = (image_HW.shape[1] // 2, image_HW.shape[0] // 2)
+    image_HW = np.ascontiguousarray(image_HW, np.float32)
+    return np.asarray(cv2.resize(image_HW, half, interpolation=cv2.INTER_AREA))
+
+
 def _grows(image_HW: FloatArray, shape_HW: tuple[int, int]) -> bool:
     return all(new >= old for new, old in zip(shape_HW, image_HW.shape, strict=True))
 

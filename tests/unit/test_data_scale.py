@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from emgen.data import Window, cut_crops, predict_tiled, resize_image, resize_labels, resize_to
+from emgen.data.resize import binned
 from emgen.data.tiling import blend_weights, tiles
 
 
@@ -84,6 +86,11 @@ def test_an_image_that_fits_is_predicted_in_one_piece_and_others_in_equal_ones()
         assert found[-1].stop >= size
         assert len({one.stop - one.start for one in found}) == 1
         assert all(before.stop - after.start >= 64 for before, after in pairwise(found))
+
+
+def test_binning_is_the_mean_of_four_pixels(rng: np.random.Generator) -> None:
+    image = rng.random((12, 8), dtype=np.float32)
+    assert np.allclose(binned(image), image.reshape(6, 2, 4, 2).mean((1, 3)), atol=1e-6)
 
 
 def test_the_blend_never_ignores_a_pixel() -> None:
