@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,10 +98,10 @@ def at_known_scale(task: NPsSegNet, folder: Path) -> Work:
     return Work(rival=lambda: script(path), ours=lambda: segmented(model, path, (1.0,)), agree=objects_agree)
 
 
-def at_best_scale(folder: Path) -> Work:
+def at_best_scale(folder: Path, diameter: float) -> Work:
     """Several scales are looked at here, and one there; what they find is another thing."""
-    path, model = micrograph(folder / "frame.tif"), load_model("pretrained").accelerate()
-    script = Script(shipped(), 1.0)
+    path = micrograph(folder / "frame.tif", diameter=diameter)
+    model, script = load_model("pretrained").accelerate(), Script(shipped(), DIAMETER / diameter)
     return Work(rival=lambda: script(path), ours=lambda: segmented(model, path))
 
 
@@ -161,11 +162,15 @@ def _row(name: str, task: Callable[[], NPsSegNet], goal: float, repeats: int) ->
 COMPARISONS = [
     _row("shipped model, 2048², at a known scale", shipped, 3, 5),
     _row("UNet++ ResNet-34, 2048², at a known scale", resnet34, 2, 3),
-    Comparison(
-        name="shipped model, 2048², file to table, scale found by itself",
-        rival="the same weights in plain PyTorch, told the scale",
-        prepare=at_best_scale,
-        limit_s=0.7,
+    *(
+        Comparison(
+            name=f"shipped model, 2048², file to table, {what}, scale found by itself",
+            rival="the same weights in plain PyTorch, told the scale",
+            prepare=partial(at_best_scale, diameter=diameter),
+            limit_s=0.7,
+            repeats=9,
+        )
+        for what, diameter in (("1,200 particles of 14 px", 14.0), ("300 of 28 px", 28.0))
     ),
     *(
         [Comparison(name="shipped model, 1024², file to table", rival="ParticleSpy, Otsu", prepare=otsu, goal=1)]
