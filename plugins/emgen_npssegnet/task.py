@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from emgen.data.tiling import LARGEST_TILE
 from emgen.errors import ModelError
-from emgen.stages import Context, FloatArray, Stack
+from emgen.stages import Context, FloatArray, Precision, Stack
 from emgen_npssegnet import fast
 from emgen_npssegnet.config import NPsSegNetConfig
 from emgen_npssegnet.data import Batches, augmentations, plausible
@@ -67,6 +67,7 @@ class NPsSegNet:
         self.inverted = self.context.polarity == "dark"  # so that weights serve particles of either contrast
         self._net: nn.Module | None = None
         self._compiled: fast.Compiled | None = None
+        self._precision: Precision = self.context.precision
 
     @property
     def net(self) -> nn.Module:
@@ -136,6 +137,8 @@ class NPsSegNet:
         """
         if self.device == "cpu" and fast.available():
             self._compiled = fast.Compiled(self.net, self.inverted, precision)
+        elif self.device != "cpu" and precision == "auto":
+            self._precision = "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
 
     def _predict(self, image_BHW: np.ndarray) -> FloatArray:
         h, w = image_BHW.shape[1:]
@@ -147,7 +150,7 @@ class NPsSegNet:
 
     def _run(self, image_B1HW: FloatArray) -> FloatArray:
         x_B1HW = torch.from_numpy(image_B1HW).to(self.device).contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode(), autocast(self.device, self.context.precision):
+        with torch.inference_mode(), autocast(self.device, self._precision):
             found_BHW = Probability(self.net, self.inverted).eval()(x_B1HW)
         probability_BHW: FloatArray = found_BHW.float().cpu().numpy()
         return probability_BHW
