@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -57,9 +58,11 @@ class WantsAnArray(OtsuSegmenter):
 
 
 class Moody(OtsuSegmenter):
+    calls = itertools.count(1)
+
     def segment(self, image_NHW: Stack) -> Any:
         labels = super().segment(image_NHW)
-        labels[0, 0, : np.random.default_rng().integers(1, 40)] = 1
+        labels[0, 0, : next(self.calls)] = 1
         return labels
 
 

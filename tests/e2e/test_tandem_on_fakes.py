@@ -18,6 +18,7 @@ from tandem_inputs import small_spec, write_images
 from emgen import hookimpl
 from emgen.artifacts import Artifact
 from emgen.engine import run_spec
+from emgen.engine.device import pick_precision
 from emgen.engine.losses import read_losses
 from emgen.errors import (
     BadImageError,
@@ -332,7 +333,7 @@ def test_the_manifest_says_what_the_model_came_from(start: Start) -> None:
     assert record["environment"]["libraries"]["numpy"] == np.__version__
     assert record["split"] == {name: fact for name, fact in result.outcome.parts.plan.items() if name != "sources"}
     assert record["device"] == "cpu"
-    assert record["precision"] == "float32"
+    assert record["precision"] == pick_precision("auto", "cpu")
     step = next(step for step in record["steps"] if step["label"] == "downstream_task")
     assert Artifact(result.folder / step["folder"]).key == step["key"]
     assert step["plugin"] == "fake-task"
