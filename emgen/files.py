@@ -57,8 +57,10 @@ def write_text(path: Path, text: str) -> Path:
 
 def write_json_file(path: Path, document: dict[str, Any]) -> Path:
     """JSON has no NaN: null. Raises ``OutputError``."""
-    text = json.dumps(finite(document), indent=1, allow_nan=False) + "\n"
-    return write_text(path, text)
+    with replacing(path) as partial, partial.open("w", encoding="utf-8") as file:
+        file.writelines(json.JSONEncoder(indent=1, allow_nan=False).iterencode(finite(document)))
+        file.write("\n")
+    return path
 
 
 def make_folder(folder: Path) -> None:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emgen.files import replacing, write_text
+from emgen.files import replacing
 
 if TYPE_CHECKING:
     import pandas
 
 STEM = "particles"
+_ROWS = 20_000
+"""Written at a time: as text a table takes several times its memory."""
 
 
 def concatenated(tables: Sequence[pandas.DataFrame]) -> pandas.DataFrame:
@@ -40,11 +41,13 @@ def write_table(folder: Path, table: pandas.DataFrame, stem: str = STEM) -> tupl
 
 def write_csv(path: Path, table: pandas.DataFrame) -> Path:
     """Six digits; an empty field where there is no value. Raises ``OutputError``."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(table.columns)
-    writer.writerows(zip(*(_fields(table[name]) for name in table), strict=True))
-    return write_text(path, text.getvalue())
+    with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(table.columns)
+        for start in range(0, len(table), _ROWS):
+            rows = table.iloc[start : start + _ROWS]
+            writer.writerows(zip(*(_fields(rows[name]) for name in rows), strict=True))
+    return path
 
 
 def _fields(column: pandas.Series) -> list[Any]:

@@ -123,10 +123,12 @@ def size_distribution(
     variants = {}
     for name in names:
         border, detection = VARIANTS[name]
-        drawn = list(_drawn(sample, resampled if detection else [None], border, replicates, seed))
         corrected = apply(sample, exact if detection else None, border)
+        grid_G = _grid(corrected[0])
+        draws = _drawn(sample, resampled if detection else [None], border, replicates, seed)
+        drawn = [_Replicate.of(one, grid_G) for one in draws]
         fits = fit_laws(*corrected, seed) if laws else []
-        variants[name] = _variant(name, sample, corrected, drawn, fits)
+        variants[name] = _variant(name, sample, corrected, grid_G, drawn, fits)
     return SizeDistribution(
         unit=sample.unit,
         particles=len(sample.diameter_K),
@@ -185,11 +187,30 @@ def _drawn(
         yield apply(sample, curves[number % len(curves)], border, drawn_K, shift_K)
 
 
+@dataclass(frozen=True, slots=True)
+class _Replicate:
+    """What is kept of a bootstrap replicate: its particles would be as many again as the sample's, a thousand times."""
+
+    values: dict[str, float]
+    moments: dict[str, tuple[float, float]]
+    cumulative_G: Array
+
+    @classmethod
+    def of(cls, drawn: tuple[Array, Array], grid_G: Array) -> _Replicate:
+        moments = log_moments(*drawn)
+        return cls(statistics(*drawn, moments), moments, _share_below(grid_G, *drawn))
+
+
 def _variant(
-    name: str, sample: SizeSample, exact: tuple[Array, Array], drawn: Sequence[tuple[Array, Array]], fits: list[Fit]
+    name: str,
+    sample: SizeSample,
+    exact: tuple[Array, Array],
+    grid_G: Array,
+    drawn: Sequence[_Replicate],
+    fits: list[Fit],
 ) -> Variant:
     diameter_K, weight_K = exact
-    grid_G, cumulative_G, low_G, high_G = _cumulative(exact, drawn)
+    cumulative_G, low_G, high_G = _cumulative(exact, grid_G, drawn)
     return Variant(
         name=name,
         diameter_K=diameter_K,
@@ -204,29 +225,31 @@ def _variant(
     )
 
 
-def _estimates(exact: tuple[Array, Array], drawn: Sequence[tuple[Array, Array]]) -> dict[str, Estimate]:
+def _estimates(exact: tuple[Array, Array], drawn: Sequence[_Replicate]) -> dict[str, Estimate]:
     values = statistics(*exact)
     if not drawn:
         return {name: Estimate(value=values[name], low=float("nan"), high=float("nan")) for name in NAMES}
-    here, moments_B = log_moments(*exact), [log_moments(*one) for one in drawn]
-    others_B = [statistics(*one, moments) for one, moments in zip(drawn, moments_B, strict=True)]
-    ends = {name: percentile([one[name] for one in others_B]) for name in QUANTILES}
+    here = log_moments(*exact)
+    ends = {name: percentile([one.values[name] for one in drawn]) for name in QUANTILES}
     for name in SMOOTH:
-        logs_B, errors_B = zip(*(one[name] for one in moments_B), strict=True)
+        logs_B, errors_B = zip(*(one.moments[name] for one in drawn), strict=True)
         ends[name] = studentised(*here[name], logs_B, errors_B)
     return {name: Estimate(value=values[name], low=ends[name][0], high=ends[name][1]) for name in NAMES}
 
 
-def _cumulative(exact: tuple[Array, Array], drawn: Sequence[tuple[Array, Array]]) -> tuple[Array, Array, Array, Array]:
-    diameter_K = exact[0]
-    if not len(diameter_K):
-        return (np.zeros(0),) * 4
-    grid_G = np.linspace(0, 1.05 * float(diameter_K.max()), _GRID)
+def _grid(diameter_K: Array) -> Array:
+    grid_G: Array = np.linspace(0, 1.05 * float(diameter_K.max()), _GRID) if len(diameter_K) else np.zeros(0)
+    return grid_G
+
+
+def _cumulative(exact: tuple[Array, Array], grid_G: Array, drawn: Sequence[_Replicate]) -> tuple[Array, Array, Array]:
+    if not len(exact[0]):
+        return (np.zeros(0),) * 3
     cumulative_G = _share_below(grid_G, *exact)
     if not drawn:
-        return grid_G, cumulative_G, cumulative_G * np.nan, cumulative_G * np.nan
-    low_G, high_G = np.quantile([_share_below(grid_G, *one) for one in drawn], (0.025, 0.975), axis=0)
-    return grid_G, cumulative_G, low_G, high_G
+        return cumulative_G, cumulative_G * np.nan, cumulative_G * np.nan
+    low_G, high_G = np.quantile([one.cumulative_G for one in drawn], (0.025, 0.975), axis=0)
+    return cumulative_G, low_G, high_G
 
 
 def _share_below(grid_G: Array, diameter_K: Array, weight_K: Array) -> Array:
