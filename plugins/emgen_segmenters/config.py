@@ -99,9 +99,9 @@ class NPsSegNetSegmenterConfig(StageConfig):
     """A trained model segments at the size at which its particles have the diameter that it was trained at."""
 
     model: str = Field(
-        "pretrained-large",
+        "pretrained",
         json_schema_extra={"format": "path"},
-        description="a model folder, a run folder, or shipped weights: `pretrained-large`, `pretrained`",
+        description="a model folder, a run folder, or shipped weights: `pretrained`, `pretrained-large`",
     )
     polarity_flip: bool = Field(
         True, description="invert the image when the model was trained on particles of the opposite contrast"
