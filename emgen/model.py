@@ -29,7 +29,7 @@ FORMAT = 1
 INFO = "model.json"
 FINDER = "finder"
 PRETRAINED, LARGE = "pretrained", "pretrained-large"
-"""What the package ships: a model made for the clock, and one to train on from and to look at images with."""
+"""What the package ships: a model made for the clock, and a larger one, whose encoder metrics look at images with."""
 SHIPPED = (PRETRAINED, LARGE)
 EXPORTED = ".onnx"
 ENOUGH = 5

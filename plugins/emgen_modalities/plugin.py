@@ -10,7 +10,7 @@ TANDEM = {
     "mask_sampler": "fitted-particles",
     "morphology_gan": "pix2pix",
     "contrast_gan": "cyclegan",
-    "downstream_task": {"uses": "npssegnet", "start_from": "pretrained-large"},
+    "downstream_task": {"uses": "npssegnet", "start_from": "pretrained"},
     "checkpoints": {"by": ["kid", "power-spectrum"]},
 }
 

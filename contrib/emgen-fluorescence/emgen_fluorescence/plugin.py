@@ -19,7 +19,7 @@ def emgen_modalities() -> list[ModalityPlugin]:
                 "mask_sampler": "nuclei",
                 "morphology_gan": "pix2pix",
                 "contrast_gan": "cyclegan",
-                "downstream_task": {"uses": "npssegnet", "start_from": "pretrained-large"},
+                "downstream_task": {"uses": "npssegnet", "start_from": "pretrained"},
                 "checkpoints": {"by": ["kid", "power-spectrum"]},
             },
             summary="fluorescence microscopy: stained nuclei on a dark, unevenly lit background",

@@ -21,7 +21,7 @@ def emgen_modalities() -> list[ModalityPlugin]:
                 "mask_sampler": "agglomerates",
                 "morphology_gan": "pix2pix",
                 "contrast_gan": "cyclegan",
-                "downstream_task": {"uses": "npssegnet", "start_from": "pretrained-large"},
+                "downstream_task": {"uses": "npssegnet", "start_from": "pretrained"},
                 "checkpoints": {"by": ["kid", "power-spectrum"]},
             },
             summary="secondary-electron SEM of powders: bright rims, heaps, charging along the scan lines",
