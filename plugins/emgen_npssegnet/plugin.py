@@ -16,7 +16,7 @@ def emgen_downstream_tasks() -> Iterable[StagePlugin]:
             name="npssegnet",
             config=NPsSegNetConfig,
             create="emgen_npssegnet.task:NPsSegNet",
-            summary="UNet++ (UNet, DeepLabV3+ by setting) with focal and Jaccard loss",
+            summary="UNet++ (UNet, DeepLabV3+, a compact UNet by setting) with focal and Jaccard loss",
             preflight="emgen_npssegnet.preflight:check",
             simulated_weights="config",
             pretrained="emgen_npssegnet:pretrained",

@@ -154,7 +154,8 @@ class SelfTaught:
     def accelerate(self, precision: str = "auto") -> None:
         """Makes ``segment`` as fast as this machine allows."""
         for net in self._nets.values():
-            net.accelerate(precision)
+            if hasattr(net, "accelerate"):  # one out of an ONNX file is fast already
+                net.accelerate(precision)
 
     def _diameter(self, image_HW: FloatArray) -> float | None:
         """Median diameter, px, of the particles that the finder is sure of; ``None`` where they are few."""

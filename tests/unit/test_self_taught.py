@@ -119,3 +119,17 @@ def test_what_stands_out_by_itself_is_no_background_of_the_first_training() -> N
     bare = without_obvious(np.where(discs, support + 0.5, support).astype(np.float32))
     assert bare[discs].max() < 0.4
     np.testing.assert_allclose(without_obvious(support).mean(), support.mean(), atol=0.01)
+
+
+def test_it_is_made_fast_where_its_networks_can_be_and_stays_as_it_is_where_they_came_out_of_a_file(
+    tmp_path: Path,
+) -> None:
+    taught = SelfTaught(TINY, Context(seed=1))
+    taught.fit(np.stack(images()), Context(seed=1))
+    taught.accelerate("float32")
+    taught.export_onnx(tmp_path)
+    out_of_file = SelfTaught(TINY, Context(seed=1))
+    out_of_file.load(tmp_path)
+    out_of_file.accelerate("float32")
+    stack = np.stack(images(1))
+    assert np.array_equal(out_of_file.segment(stack), taught.segment(stack))
