@@ -22,6 +22,7 @@ from emgen.registration import ReaderPlugin, StagePlugin
 from emgen.stages import Context, DownstreamTask, FloatArray, LabelArray, Polarity, RoughSegmenter, Stack
 
 if TYPE_CHECKING:
+    from emgen.domain import Reference
     from emgen.host import Host
     from emgen.sizes.response import Response
 
@@ -180,6 +181,7 @@ def load_model(ref: str | Path, *, host: Host | None = None, device: str = "auto
         from emgen.exporting.onnx_task import load_exported
 
         return load_exported(folder, host=host, device=device)
+    from emgen.domain import Reference
     from emgen.engine.device import pick_device
     from emgen.sizes.response import read_response
 
@@ -189,7 +191,7 @@ def load_model(ref: str | Path, *, host: Host | None = None, device: str = "auto
     assert isinstance(registered.plugin, StagePlugin)
     task = registered.create(registered.plugin.config(**info["config"]), context)
     task.load(folder)
-    return Model(task, info, scale_finder(folder, info, host, context), read_response(folder))
+    return Model(task, info, scale_finder(folder, info, host, context), read_response(folder), Reference.load(folder))
 
 
 def scale_finder(folder: Path, info: Mapping[str, Any], host: Host, context: Context) -> RoughSegmenter | None:
@@ -219,7 +221,8 @@ class Predictor(Protocol):
 class Model:
     """A trained task that knows the particle size it works at.
 
-    ``response``: what it does to sizes, where its run has measured that.
+    ``response``: what it does to sizes, where its run has measured that. ``domain``: what the micrographs that it was
+    made for look like to it, where that is known.
     """
 
     def __init__(
@@ -228,8 +231,9 @@ class Model:
         info: dict[str, Any],
         finder: RoughSegmenter | None = None,
         response: Response | None = None,
+        domain: Reference | None = None,
     ) -> None:
-        self.task, self.info, self.finder, self.response = task, info, finder, response
+        self.task, self.info, self.finder, self.response, self.domain = task, info, finder, response, domain
         self.modality: str = info["modality"]
         self.polarity: Polarity = info["polarity"]
         self.working_diameter: float = info["working_diameter"]

@@ -25,6 +25,7 @@ COMMANDS = {
     "score": "Distribution scores of generated against real images.",
     "evaluate": "Pixel and particle scores of predicted against true masks.",
     "study": "The paper's comparisons: many runs, one report.",
+    "copilot": "Segmentation and size distribution live, beside the microscope.",
     "export": "The model, or the virtual data set, for use elsewhere.",
     "report": "Write the HTML report of a run again.",
     "cache": "List, explain and prune stored artifacts.",

@@ -59,7 +59,7 @@ def run_spec(
     out: Path | str,
     *,
     host: Host | None = None,
-    progress: bool = True,
+    progress: bool | Progress = True,
     cache: Path | str | None = None,
     overrides: Sequence[str] = (),
     crew: Crew | None = None,
@@ -69,6 +69,7 @@ def run_spec(
     Parameters
     ----------
     spec: a loaded one, or what ``load_spec`` takes.
+    progress: whether to show any, or what shows it.
     out: the run folder. cache: a store that several runs share, by default ``out/stages``.
     overrides: ``a.b=c`` texts, for a spec that is not loaded yet.
     crew: the processes that share the trainings, of which this is the first; by default it is alone.
@@ -82,6 +83,7 @@ def run_spec(
     with opened_run(loaded, Path(out), host=host, **how) as run:
         outcome = run_rounds(run)
         run.measure_response(outcome)
+        run.describe_domain(outcome)
         write_json(run.bench.folder / "metrics.json", outcome.scores)
     folders = {label: step.folder for label, step in run.bench.record.steps.items()}
     artifacts = {label: run.bench.folder / folder for label, folder in folders.items()}

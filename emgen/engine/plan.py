@@ -33,6 +33,7 @@ STEPS = (
     "second_generation of response",
     "gate of response",
     "response of the model",
+    "domain of the model",
 )
 """Labels of the steps of every run, in order; those of the scores follow from the metrics."""
 CHECKPOINTS_BYTES = 500 * 2**20

@@ -12,6 +12,7 @@ from emgen.engine import (
     steps_bring,
     steps_data,
     steps_doctor,
+    steps_domain,
     steps_evidence,
     steps_gate,
     steps_mix,
@@ -136,6 +137,10 @@ class Run:
     def measure_response(self, outcome: Outcome) -> Artifact | None:
         """What the model does to sizes, by virtual micrographs that it was not trained on."""
         return steps_response.measure_response(self.bench, outcome)
+
+    def describe_domain(self, outcome: Outcome) -> Artifact | None:
+        """What the micrographs look like to the model, by which it knows one that is not of their kind."""
+        return steps_domain.describe_domain(self.bench, outcome)
 
     def score(
         self, parts: Parts, morphology: Artifact, contrast: Artifact, first: StackRef, second: StackRef

@@ -42,7 +42,12 @@ def small_labels(label_HW: LabelArray) -> NDArray[Any]:
 
 
 def write_tiff(
-    path: Path, image_HW: NDArray[Any], pixel_size_nm: float | None = None, facts: Mapping[str, str] | None = None
+    path: Path,
+    image_HW: NDArray[Any],
+    pixel_size_nm: float | None = None,
+    facts: Mapping[str, str] | None = None,
+    *,
+    compression: str | None = "zlib",
 ) -> Path:
     """(H, W) of 8, 16 or 32 bits as a TIFF in ImageJ's dialect: resolution in pixels per unit, the unit in words.
 
@@ -56,7 +61,7 @@ def write_tiff(
     lines = ["ImageJ=1.53t", "images=1", *(["unit=nm"] if pixel_size_nm else [])]
     lines += [f"min={image_HW.min(initial=0)}", f"max={max(image_HW.max(initial=0), 1)}"]
     lines += [f"{name}={value}" for name, value in (facts or {}).items()]
-    settings: dict[str, Any] = {"compression": "zlib", "photometric": "minisblack", "metadata": None}
+    settings: dict[str, Any] = {"compression": compression, "photometric": "minisblack", "metadata": None}
     if pixel_size_nm:
         settings |= {"resolution": (_per_nm(pixel_size_nm),) * 2, "resolutionunit": "NONE"}
     with replacing(path) as partial:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,13 @@ from numpy.typing import NDArray
 
 from emgen.testing.phantoms import imaging
 from emgen.testing.phantoms.fields import FloatArray
+from emgen.testing.phantoms.series_drawing import LabelArray, Painting, Pen, clean_image, paint, window
 from emgen.testing.phantoms.series_motion import Moment, SeriesSettings, TruthEvent, World
 from emgen.testing.phantoms.settings import PhantomSettings, draw_stack_settings
 from emgen.testing.phantoms.supports import support_thickness
 
-LabelArray = NDArray[np.int32]
 _MARGIN = 2.0
 """Of the specimen around what the field of view passes over, in median diameters."""
-_SMALLEST_AREA = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,45 +68,29 @@ class PhantomSeries:
 
     def labels(self, index: int) -> tuple[LabelArray, NDArray[np.int64]]:
         """``label_HW`` and ``id_K`` of a frame without its image, which takes longer to draw."""
-        label_HW, _, id_K = self._painted(index)
-        return label_HW, id_K
+        painting = self._painted(index)
+        return painting.label_HW, painting.id_K
 
     def __getitem__(self, index: int) -> SeriesFrame:
         if not 0 <= index < len(self):
             raise IndexError(index)
         rng = np.random.default_rng([self.seed, 7, index])
-        corner = self.origin_2 - self.shift_N2[index]
-        label_HW, depth_HW, id_K = self._painted(index)
-        support_HW = _window(self.support_WW, corner, self.settings.shape_HW)
-        if self.imaging.modality == "bf-tem":
-            clean, _ = imaging.bright_field(support_HW, depth_HW, self.imaging, rng)
-        else:
-            clean, _ = imaging.dark_field(support_HW, 0.0, depth_HW, self.imaging)
+        painting = self._painted(index)
+        support_HW = window(self.support_WW, self._corner(index), self.settings.shape_HW)
+        clean = clean_image(support_HW, painting.depth_HW, self.imaging, rng)
         if self.static:
             pattern = np.random.default_rng([self.seed, 8]).standard_normal(clean.shape, dtype=np.float32)
             clean = clean * (1 + np.float32(self.static) * pattern)
         image = imaging.display(imaging.record(clean, self.imaging, rng), self.imaging)
-        return SeriesFrame(image, label_HW, id_K)
+        return SeriesFrame(image, painting.label_HW, painting.id_K)
 
-    def _painted(self, index: int) -> tuple[LabelArray, FloatArray, NDArray[np.int64]]:
-        """A shared pixel belongs to the particle that is relatively deeper inside."""
-        moment, corner_2, shape = self.moments[index], self.origin_2 - self.shift_N2[index], self.settings.shape_HW
-        level_HW, owner_HW, depth_HW = np.zeros(shape, np.float32), np.full(shape, -1), np.zeros(shape, np.float32)
-        for row in range(len(moment.id_K)):
-            centre = moment.place_K2[row] - corner_2
-            window, level = _level(moment, row, centre, shape, self.seed)
-            if level.size:
-                wins = level > level_HW[window]
-                owner_HW[window][wins] = row
-                level_HW[window][wins] = level[wins]
-                contrast = self.imaging.contrast * (2 * moment.radius_K[row] / self.settings.diameter) ** 0.7
-                inside = np.maximum(level, 0)
-                depth_HW[window] = np.maximum(depth_HW[window], contrast * np.sqrt(inside * (2 - inside)))
-        area = np.bincount(owner_HW[owner_HW >= 0], minlength=len(moment.id_K))
-        kept = np.random.default_rng([self.seed, 4, index]).permutation(np.flatnonzero(area >= _SMALLEST_AREA))
-        number = np.zeros(len(moment.id_K) + 1, np.int32)  # the last stands for owner -1, the background
-        number[kept] = np.arange(1, len(kept) + 1)
-        return number[owner_HW], depth_HW, moment.id_K[kept]
+    def _corner(self, index: int) -> NDArray[np.float64]:
+        corner_2: NDArray[np.float64] = self.origin_2 - self.shift_N2[index]
+        return corner_2
+
+    def _painted(self, index: int) -> Painting:
+        pen = Pen(self.seed, self.imaging.contrast, self.settings.diameter)
+        return paint(self.moments[index], self._corner(index), self.settings.shape_HW, pen, index)
 
 
 def phantom_series(
@@ -128,11 +112,7 @@ def phantom_series(
     origin = np.maximum(shift_N2.max(0), 0) + margin
     size = np.array(s.shape_HW) + origin - np.minimum(shift_N2.min(0), 0) + margin
     world = World(s, size, rng)
-    world.fill()
-    moments = [world.moment()]
-    for _ in range(s.frames - 1):
-        world.step()
-        moments.append(world.moment())
+    moments = list(islice(world.moments(), s.frames))
     fixed: dict[str, Any] = {"texture": 0.0, "support": "film", **(look or {})}
     drawn = draw_stack_settings(np.random.default_rng([seed, 6]), modality, diameter=s.diameter, **fixed)
     whole = (int(np.ceil(size[0])) + 2, int(np.ceil(size[1])) + 2)
@@ -190,34 +170,3 @@ def _drift(s: SeriesSettings, rng: np.random.Generator) -> NDArray[np.float64]:
     steps[0] = 0
     total: NDArray[np.float64] = steps.cumsum(0)
     return total
-
-
-def _window(support_WW: FloatArray, corner_2: NDArray[np.float64], shape_HW: tuple[int, int]) -> FloatArray:
-    """What of the support lies in the field, at a corner between pixels."""
-    from scipy import ndimage as ndi
-
-    whole = np.floor(corner_2).astype(int)
-    part = support_WW[whole[0] : whole[0] + shape_HW[0] + 2, whole[1] : whole[1] + shape_HW[1] + 2]
-    moved = ndi.shift(part, whole - corner_2, order=3, mode="nearest")
-    return np.asarray(moved[: shape_HW[0], : shape_HW[1]], np.float32)
-
-
-def _level(
-    moment: Moment, row: int, centre: NDArray[np.float64], shape: tuple[int, int], seed: int
-) -> tuple[tuple[slice, slice], FloatArray]:
-    """The box of a particle in the field, and its level there: 1 at the centre, 0 on the outline, negative outside."""
-    radius, stretch = float(moment.radius_K[row]), float(moment.stretch_K[row])
-    reach = 1.25 * radius * np.sqrt(stretch) + 2
-    low = np.maximum(np.floor(centre - reach), 0).astype(int)
-    high = np.minimum(np.ceil(centre + reach) + 1, shape).astype(int)
-    box = (slice(low[0], max(low[0], high[0])), slice(low[1], max(low[1], high[1])))
-    y = np.arange(box[0].start, box[0].stop)[:, None] - centre[0]
-    x = np.arange(box[1].start, box[1].stop)[None, :] - centre[1]
-    turn = float(moment.turn_K[row])
-    along, across = np.cos(turn) * x + np.sin(turn) * y, np.cos(turn) * y - np.sin(turn) * x
-    z = along / np.sqrt(stretch) + 1j * across * np.sqrt(stretch)
-    size = np.abs(z)
-    unit = z / np.maximum(size, 1e-6)
-    weights = np.random.default_rng([seed, 3, int(moment.id_K[row])]).normal(0, 0.03, (2, 3))
-    lobes = sum((w * np.conj(unit**k) for w, k in zip(weights[0] + 1j * weights[1], (2, 3, 4), strict=True)), 0j)
-    return box, np.asarray(1 - size / (radius * (1 + np.real(lobes))), np.float32)

@@ -124,6 +124,13 @@ class World:
         place = np.array([p.place for p in rows], float).reshape(-1, 2)
         return Moment(np.array([p.id for p in rows], np.int64), place, *(np.array(c, float) for c in columns))
 
+    def moments(self) -> Iterator[Moment]:
+        """That of the first frame, of the second, and so on without end; each is made when it is asked for."""
+        self.fill()
+        while True:
+            yield self.moment()
+            self.step()
+
     def step(self) -> None:
         self.frame += 1
         self._plan()
@@ -142,6 +149,9 @@ class World:
             int(count * self.frame / early) - int(count * (self.frame - 1) / early)
             for count in (s.coalescences, s.births, s.deaths)
         )
+        self._begin(pairs, births, deaths)
+
+    def _begin(self, pairs: int, births: int, deaths: int) -> None:
         for _ in range(pairs):
             self._pair_up()
         for _ in range(births):
@@ -190,12 +200,13 @@ class World:
                 self.events.append(TruthEvent("disappearance", self.frame, (p.id,), None, *p.place.tolist()))
 
     def _wander(self) -> None:
-        for p in self.particles.values():
+        crowd = self._crowd()
+        for row, p in enumerate(self.particles.values()):
             if p.partner is None:
                 reach = self.settings.migration * self.settings.diameter / (2 * p.radius)
                 place = p.place + self.rng.normal(0, min(reach, self.settings.diameter / 4), 2)
-                if self._is_clear(place, p.radius, p.id):
-                    p.place = place
+                if crowd.is_clear(place, p.radius, but=row):
+                    p.place = crowd.place_K2[row] = place
 
     def _pairs(self) -> Iterator[tuple[_Particle, _Particle]]:
         for p in list(self.particles.values()):
@@ -227,9 +238,10 @@ class World:
 
     def _add(self, radius: float) -> _Particle | None:
         """At a random free place; None where none is found."""
+        crowd = self._crowd()
         for _ in range(200):
             place = self.rng.uniform(0, self.size_2)
-            if self._is_clear(place, max(radius, self.settings.diameter / 3), -1):
+            if crowd.is_clear(place, max(radius, self.settings.diameter / 3)):
                 return self._new(place, radius)
         return None
 
@@ -239,12 +251,24 @@ class World:
         self._next_id += 1
         return p
 
-    def _is_clear(self, place: NDArray[np.float64], radius: float, own: int) -> bool:
-        others = [p for p in self.particles.values() if p.id != own]
-        if not others:
-            return True
-        distance = np.hypot(*(np.array([p.place for p in others]) - place).T)
-        return bool((distance > radius + _GAP + np.array([p.radius for p in others])).all())
+    def _crowd(self) -> _Crowd:
+        moment = self.moment()
+        return _Crowd(moment.place_K2, moment.radius_K)
+
+
+@dataclass(frozen=True, slots=True)
+class _Crowd:
+    """Where all particles are, as arrays: asking each of them for each other takes most of a series' time."""
+
+    place_K2: NDArray[np.float64]
+    radius_K: NDArray[np.float64]
+
+    def is_clear(self, place: NDArray[np.float64], radius: float, but: int | None = None) -> bool:
+        """Whether none but that row comes near."""
+        clear_K = np.hypot(*(self.place_K2 - place).T) > radius + _GAP + self.radius_K
+        if but is not None:
+            clear_K[but] = True
+        return bool(clear_K.all())
 
 
 def _gap(first: _Particle, second: _Particle) -> float:

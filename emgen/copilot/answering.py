@@ -1,0 +1,220 @@
+"""The process that segments: it loads one model and answers frames one by one, until its pipe closes.
+
+A process of its own: arithmetic never holds up the page, a crash in it (out of memory, a fault in a driver) costs one
+frame and not the session, and a model is swapped by starting another process and asking that one from then on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emgen.copilot.alarm import reference_of, threshold_of
+from emgen.copilot.answer import Answer, table_bytes
+from emgen.copilot.journal import Task
+from emgen.copilot.picture import write_pictures
+from emgen.copilot.places import Places
+from emgen.errors import DataError, EmgenError
+
+if TYPE_CHECKING:
+    from emgen.host import Host
+    from emgen.model import Model
+
+
+OPENER = "emgen.copilot.answering:open_model"
+_WARM = 512
+"""Px of the image that the network is tried with before the first frame."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What the process needs to begin.
+
+    Attributes
+    ----------
+    model: a model folder, an exported file or a shipped name. opener: ``module:function`` that opens it.
+    root: folder of the session. false_alarms: of the domain (``emgen.domain``).
+    pixel_size_nm: of all frames; goes over what files and senders say.
+    """
+
+    model: str
+    root: Path
+    device: str = "auto"
+    precision: str = "auto"
+    pixel_size_nm: float | None = None
+    false_alarms: float = 0.01
+    opener: str = OPENER
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The model is loaded: what ``model.json`` says, a digest of its weights, whether the domain can be watched."""
+
+    info: dict[str, Any]
+    digest: str
+    has_domain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """The frame cannot be segmented, and why; or the model cannot be loaded."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DiskFull:
+    """Results could not be written."""
+
+    reason: str
+
+
+def open_model(setup: Setup) -> tuple[Model, Host, str]:
+    """Model, the host that reads its micrographs, digest. Raises ``EmgenError``."""
+    from emgen.host import load_host
+    from emgen.model import load_model, model_digest, model_folder, reading_host
+
+    host = load_host()
+    model = load_model(setup.model, host=host, device=setup.device).accelerate(setup.precision)
+    return model, reading_host(model, host), model_digest(model_folder(setup.model, host))
+
+
+def main(pipe: Connection, setup: Setup) -> None:
+    """Tells ``Ready`` or ``Unusable``, then for each ``Task`` an ``Answer``, ``Unusable`` or ``DiskFull``."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the service's; it closes the pipe
+    try:
+        answerer = Answerer(setup)
+    except EmgenError as error:
+        pipe.send(Unusable(str(error)))
+        return
+    try:
+        pipe.send(answerer.ready)
+        while True:
+            pipe.send(answerer.try_answer(pipe.recv()))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return
+
+
+@dataclass
+class Clock:
+    """Seconds by stage."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        begun = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - begun
+
+
+class Answerer:
+    """A loaded model and what it takes to use it. A frame that is answered twice gives the same files again."""
+
+    def __init__(self, setup: Setup) -> None:
+        from importlib import import_module
+
+        from emgen.data.stack import modality_normalise
+
+        module, _, name = setup.opener.partition(":")
+        opener: Callable[[Setup], tuple[Model, Host, str]] = getattr(import_module(module), name)
+        self._setup, self._places = setup, Places(setup.root)
+        self._model, self._host, digest = opener(setup)
+        self._normalise = modality_normalise(self._host, self._model.modality)
+        self._domain = reference_of(setup.model, self._host)
+        self._threshold = np.inf if self._domain is None else threshold_of(self._domain, setup.false_alarms)[0]
+        self._warm_up()
+        self.ready = Ready(self._model.info, digest, self._domain is not None)
+
+    def _warm_up(self) -> None:
+        """Networks are compiled and modules imported when they are first used; the first frame should not wait."""
+        from tempfile import TemporaryDirectory
+
+        from emgen.particles import measure, write_labels
+
+        image_HW = np.random.default_rng(0).random((_WARM, _WARM), dtype=np.float32)
+        found = self._model.segment(image_HW)
+        label_HW = np.zeros((_WARM, _WARM), np.int32)
+        label_HW[8:24, 8:24], label_HW[40:60, 40:60] = 1, 2
+        table_bytes(measure(label_HW, image_HW, 1.0, "warm-up"))
+        self._judged(image_HW, found, 0)
+        with TemporaryDirectory() as folder:
+            write_labels(Path(folder), "warm-up", label_HW)
+            write_pictures(image_HW, label_HW, Path(folder) / "1.jpg", Path(folder) / "1.png")
+
+    def try_answer(self, task: Task) -> Answer | Unusable | DiskFull:
+        from emgen.errors import OutputError
+
+        try:
+            return self.answer(task)
+        except OutputError as error:
+            return DiskFull(str(error))
+        except DataError as error:
+            return Unusable(str(error))
+        except Exception as error:
+            return Unusable(f"{task.name}: the model failed on it ({type(error).__name__}: {error}).")
+
+    def answer(self, task: Task) -> Answer:
+        """Raises ``DataError`` for a frame that cannot be used, ``OutputError``, and what the model raises."""
+        from emgen.data.stack import normalise_micrograph, open_file, read_frame
+        from emgen.particles import measure, write_labels
+
+        clock, path = Clock(), self._places.frame_file(task.stored)
+        with clock.stage("read"):
+            raw = read_frame(open_file(path, self._host), task.number, path)
+            micrograph = normalise_micrograph(raw, self._normalise, task.name, path, "", self._pixel_size(task))
+        with clock.stage("segment"):
+            found = self._model.segment(micrograph.image_HW)
+        size = micrograph.pixel_size_nm
+        with clock.stage("measure"):
+            table = measure(found.label_HW, raw.image_HW.astype(np.float32), size, task.name)
+            rows = table_bytes(table)
+        with clock.stage("domain"):
+            score, words = self._judged(micrograph.image_HW, found, task.frame)
+        with clock.stage("write"):
+            folder, stem = self._places.labels(task.frame)
+            folder.mkdir(parents=True, exist_ok=True)
+            write_labels(folder, stem, found.label_HW, size)
+        with clock.stage("draw"):
+            picture, contours = self._places.picture(task.frame), self._places.contours(task.frame)
+            write_pictures(raw.image_HW, found.label_HW, picture, contours)
+        whole = ~table["border"].to_numpy(bool)
+        height, width = raw.image_HW.shape
+        return Answer(
+            frame=task.frame,
+            name=task.name,
+            shape_HW=(height, width),
+            factor=float(found.factor),
+            pixel_size_nm=size,
+            particles=len(table),
+            diameter_K=table["equivalent_diameter_px"].to_numpy(np.float32)[whole],
+            coverage=float(np.count_nonzero(found.label_HW) / found.label_HW.size),
+            table=rows,
+            seconds=clock.seconds,
+            notes=micrograph.notes,
+            domain_score=score,
+            domain_words=words,
+        )
+
+    def _pixel_size(self, task: Task) -> float | None:
+        """The user's goes over the sender's, which goes over the file's."""
+        sent = task.header.get("pixel_size_nm")
+        return self._setup.pixel_size_nm or (float(sent) if sent else None)
+
+    def _judged(self, image_HW: Any, found: Any, frame: int) -> tuple[float | None, tuple[str, ...]]:
+        if self._domain is None:
+            return None, ()
+        from emgen import domain
+
+        features_CF = domain.describe(image_HW, found, self._model.working_diameter, frame)
+        score = float(self._domain.score(features_CF))
+        return score, tuple(self._domain.explain(features_CF)) if score > self._threshold else ()

@@ -1,0 +1,370 @@
+"""The service: frames come in, one process answers them, everything is journalled; the page and scripts look on.
+
+What runs side by side in the event loop: the folder that is watched, the loop that answers, the adaptation, and the
+server. Work that takes time is done elsewhere: segmentation in its own process (``emgen.copilot.worker``), disk and
+journal in threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from emgen.copilot.adaptation import Adaptation
+from emgen.copilot.alarm import Alarm
+from emgen.copilot.answer import Answer
+from emgen.copilot.answering import DiskFull, Unusable
+from emgen.copilot.folder import Folder
+from emgen.copilot.intake import DiskFullError, Intake, Taken
+from emgen.copilot.journal import Journal, Task
+from emgen.copilot.news import News
+from emgen.copilot.places import Places
+from emgen.copilot.settings import Policy, Settings
+from emgen.copilot.sizes import SessionSizes, Sizes, sizes_of_frame
+from emgen.copilot.trend import Latency, Trend
+from emgen.copilot.uploads import Uploads
+from emgen.copilot.worker import Worker, WorkerDiedError
+from emgen.engine.lock import is_locked, locked
+from emgen.errors import EmgenError, OutputError
+
+if TYPE_CHECKING:
+    from emgen.host import Host
+
+T = TypeVar("T")
+
+ATTEMPTS = 2
+"""A frame over which the process dies so often is set aside."""
+_ROOM_S = 2.0
+"""How often a full disk is looked at again."""
+UNITS = ("nm", "px")
+
+
+class Service:
+    """One session. ``async with Service(settings, host) as service: await service.run()``.
+
+    Attributes
+    ----------
+    journal, places, uploads: of the session. news: told whenever something has changed.
+    latency: seconds by stage. trend, sizes: of the session, by unit.
+    stalled: why nothing comes in (a full disk), else empty.
+    """
+
+    def __init__(self, settings: Settings, host: Host, tell: Callable[[str], None] = lambda line: None) -> None:
+        self.settings, self.host, self._tell = settings, host, tell
+        self.places = Places(settings.root)
+        self.news, self.latency = News(), Latency()
+        self.trend = {unit: Trend() for unit in UNITS}
+        self.sizes = {unit: SessionSizes(unit) for unit in UNITS}
+        self.policy: Policy = settings.policy
+        self.stalled = ""
+        self.is_paused = False
+        self.answering: int | None = None
+        self._held, self._came_in, self._may_go_on = ExitStack(), asyncio.Event(), asyncio.Event()
+        self._may_go_on.set()
+        self._next: Worker | None = None
+        self._waits: dict[int, dict[str, float]] = {}
+
+    async def __aenter__(self) -> Service:
+        """Raises ``OutputError`` where the session's folder is in use or cannot be written, ``ModelError``."""
+        self.places.make()
+        lock = self.places.root / "session.lock"
+        if is_locked(lock):
+            raise OutputError(f"{self.places.root}: another service has this session open. Choose another --session.")
+        self._held.enter_context(locked(lock))
+        self.journal = Journal(self.places.root)
+        self._held.callback(self.journal.close)
+        self.intake = Intake(self.journal, self.places, self.host, self.settings.reserve)
+        self.uploads = Uploads(self.journal, self.places, self.intake, self.settings.limit)
+        await asyncio.to_thread(self._recall)
+        place = self.journal.kept("model", self.settings.model)
+        chosen = self.journal.kept("asked for") == self.settings.model
+        await self._begin_with(place if chosen else self.settings.model)
+        self.adaptation = Adaptation(self)
+        self.adaptation.resume()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        if hasattr(self, "adaptation"):
+            await self.adaptation.close()
+        for worker in (self._next, getattr(self, "worker", None)):
+            if worker is not None:
+                await asyncio.to_thread(worker.stop)
+        self._held.close()
+
+    def _recall(self) -> None:
+        """Counters of an earlier start, from the journal."""
+        for row in self.journal.answered():
+            self._count(row, np.frombuffer(row["sizes"], "<f4"))
+        for left_over in self.places.uploads.glob("*.taken"):
+            left_over.unlink(missing_ok=True)
+
+    async def _begin_with(self, place: str) -> None:
+        self.worker = await Worker.start(self.settings.setup(place))
+        self._adopt("the service was started")
+        self.journal.keep("asked for", self.settings.model)
+
+    def _adopt(self, why: str) -> None:
+        """The worker's model answers from now on."""
+        place = self.worker.setup.model
+        known = self.journal.models()
+        if known and known[-1]["digest"] == self.worker.ready.digest and known[-1]["place"] == place:
+            self.model = int(known[-1]["id"])
+        else:
+            self.model = self.journal.use_model(place, self.worker.ready.digest, why)
+        self.journal.keep("model", place)
+        self.alarm = Alarm(place, self.host, self.settings.false_alarms, self.journal.kept(f"alarm of {self.model}"))
+
+    # The loops.
+
+    async def run(self) -> None:
+        """Watches and answers until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._answer_all())
+            if self.settings.watch is not None:
+                group.create_task(self._watch(self.settings.watch).follow())
+
+    def _watch(self, folder: Any) -> Folder:
+        from emgen.data.opening import suffixes_of
+
+        return Folder(
+            folder,
+            self.journal,
+            self.intake,
+            poll=self.settings.poll,
+            settle_s=self.settings.settle_s,
+            grace_s=self.settings.grace_s,
+            suffixes=suffixes_of(self.host),
+            taken=self.came_in,
+            refused=self.news.tell,
+            disk_full=self._wait_for_room,
+            tell=self._tell,
+        )
+
+    def came_in(self, taken: Taken, seconds: dict[str, float]) -> None:
+        """New frames stand in the journal; ``seconds``: what it took, by stage."""
+        for frame in taken.frames:
+            self._waits[frame] = seconds
+        self._came_in.set()
+        self.news.tell()
+
+    async def _answer_all(self) -> None:
+        while True:
+            await self._may_go_on.wait()
+            self._came_in.clear()
+            await self._swap_if_asked()
+            task = await self._journalled(lambda: self.journal.next_task(newest=self.policy == "newest"))
+            if task is None:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._came_in.wait(), 1.0)
+                continue
+            self.answering = task.frame
+            try:
+                await self._answer(task)
+            finally:
+                self.answering = None
+            self.news.tell()
+
+    async def _answer(self, task: Task) -> None:
+        begun = time.time()
+        try:
+            found = await self.worker.answer(task)
+        except WorkerDiedError as error:
+            await self._after_death(task, error)
+            return
+        if isinstance(found, DiskFull):
+            await self._wait_for_room(DiskFullError(found.reason))
+        elif isinstance(found, Unusable):
+            await self._journalled(lambda: self.journal.fail(task.frame, found.reason))
+        else:
+            await self._keep(task, found, begun)
+
+    async def _keep(self, task: Task, found: Answer, begun: float) -> None:
+        """The answer into the journal and the counters."""
+        change = self.alarm.add(found)
+        before = time.time()
+        event = await self._journalled(lambda: self.journal.answer(found, self.model, change))
+        if event is None:
+            return
+        self.journal.keep(f"alarm of {self.model}", self.alarm.state)
+        answered = event["data"]["answered_at"]
+        seconds = {
+            **self._waits.pop(task.frame, {}),
+            "wait": max(0.0, begun - task.received_at),
+            **found.seconds,
+            "journal": time.time() - before,
+            "closed to answer": max(0.0, answered - (task.closed_at or task.received_at)),
+        }
+        self.latency.add(seconds)
+        row = {**found.columns(), "id": found.frame, "at": task.closed_at or task.received_at}
+        self._count(row, found.diameter_K)
+
+    def _count(self, row: Mapping[str, Any], diameter_K: Any) -> None:
+        """One frame more in the session's distribution and lines."""
+        size = row["pixel_size_nm"]
+        at = row.get("at") or row.get("closed_at") or row.get("received_at")
+        for unit, factor in (("px", 1.0), ("nm", size)):
+            if factor is None:
+                continue
+            values = np.asarray(diameter_K, float) * factor
+            self.sizes[unit].add(int(row["id"]), values)
+            mean = float(values.mean()) if len(values) else None
+            half = 1.96 * float(values.std(ddof=1)) / len(values) ** 0.5 if len(values) > 1 else None
+            self.trend[unit].add(
+                at=at,
+                mean=mean,
+                low=None if mean is None or half is None else mean - half,
+                high=None if mean is None or half is None else mean + half,
+                particles=row["particles"],
+                coverage=row["coverage"],
+                domain=row["domain_score"],
+            )
+
+    async def _after_death(self, task: Task, error: WorkerDiedError) -> None:
+        """Starts the process anew; the frame it died over is tried once more, then set aside."""
+        self._tell(f"{task.name}: the process that segments has died ({error}); it is started again")
+        await self._journalled(lambda: self.journal.attempted(task.frame))
+        if task.attempts + 1 >= ATTEMPTS:
+            reason = f"{task.name}: the process that segments dies over it ({error})."
+            await self._journalled(lambda: self.journal.fail(task.frame, reason))
+        await self._journalled(lambda: self.journal.tell("restarted", {"reason": str(error), "frame": task.frame}))
+        old, self.worker = self.worker, await Worker.start(self.worker.setup)
+        old.stop()
+
+    async def _journalled(self, write: Callable[[], T]) -> T:
+        """Where the disk is full it waits until there is room; nothing is given up."""
+        while True:
+            try:
+                return await asyncio.to_thread(write)
+            except sqlite3.OperationalError as error:
+                if "full" not in str(error) and "disk I/O" not in str(error):
+                    raise
+                await self._wait_for_room(DiskFullError(f"{self.journal.path}: {error}."))
+
+    async def _wait_for_room(self, error: EmgenError) -> None:
+        if not self.stalled:
+            self._tell(str(error))
+        self.stalled = str(error)
+        self.news.tell()
+        await asyncio.sleep(_ROOM_S)
+        try:
+            await asyncio.to_thread(self.intake.check_room)
+        except DiskFullError as still:
+            self.stalled = str(still)
+        else:
+            self.stalled = ""
+            self._tell("there is room again; intake goes on")
+        self.news.tell()
+
+    # What a user can ask for.
+
+    def pause(self, paused: bool) -> None:
+        """Frames still come in and are journalled; none is answered while paused."""
+        self.is_paused = paused
+        (self._may_go_on.clear if paused else self._may_go_on.set)()
+        self.journal.tell("paused" if paused else "resumed", {})
+        self.news.tell()
+
+    def set_policy(self, policy: Policy) -> None:
+        self.policy = policy
+        self.journal.tell("policy", {"policy": policy})
+        self.news.tell()
+
+    def process_skipped(self) -> int:
+        asked = self.journal.process_skipped()
+        self._came_in.set()
+        self.news.tell()
+        return asked
+
+    def mark(self, frame: int, marked: bool, remark: str = "") -> bool:
+        found = self.journal.mark(frame, marked, remark)
+        self.news.tell()
+        return found
+
+    async def use(self, model: str, why: str) -> None:
+        """Loads another model beside the one that answers, which goes on until then; swaps between two frames.
+
+        Raises ``ModelError``.
+        """
+        fresh = await Worker.start(self.settings.setup(model))
+        waiting, self._next = self._next, fresh
+        self._why = why
+        if waiting is not None:
+            await asyncio.to_thread(waiting.stop)
+        self._came_in.set()
+        while self._next is fresh and not self.is_paused:
+            await asyncio.sleep(0.02)
+        if self.is_paused:
+            await self._swap_if_asked()
+
+    async def _swap_if_asked(self) -> None:
+        if self._next is None:
+            return
+        old, self.worker, self._next = self.worker, self._next, None
+        self._adopt(self._why)
+        self.news.tell()
+        await asyncio.to_thread(old.stop)
+
+    async def go_back(self) -> bool:
+        """To the model before; false where there is none."""
+        earlier = [row for row in self.journal.models() if row["place"] != self.worker.setup.model]
+        if not earlier:
+            return False
+        await self.use(earlier[-1]["place"], "gone back by hand")
+        return True
+
+    # What is to be seen.
+
+    def shown(self, frame: int, seconds: float) -> None:
+        """A page tells that it shows a frame; ``seconds`` since the answer."""
+        self.latency.add({"page": seconds})
+
+    @property
+    def unit(self) -> str:
+        """nm where any frame has a pixel size."""
+        return "nm" if self.sizes["nm"].frames else "px"
+
+    def sizes_of(self, frame: int) -> Sizes | None:
+        """Of one frame, in nm where its pixel size is known."""
+        from emgen.copilot.answer import read_table
+
+        row, data = self.journal.frame(frame), self.journal.table(frame)
+        if row is None or data is None:
+            return None
+        table = read_table(data, row["name"])
+        whole = table[~table["border"].astype(bool)]
+        size = row["pixel_size_nm"]
+        return sizes_of_frame(whole["equivalent_diameter_px"].to_numpy() * (size or 1.0), "nm" if size else "px")
+
+    def session(self) -> dict[str, Any]:
+        """The whole state, as JSON."""
+        info = self.worker.ready.info
+        return {
+            "event": self.journal.last_event(),
+            "frame": self.journal.last_answered(),
+            "counts": self.journal.counts(),
+            "waiting": self.journal.waiting(),
+            "answering": self.answering,
+            "paused": self.is_paused,
+            "policy": self.policy,
+            "stalled": self.stalled,
+            "watching": None if self.settings.watch is None else str(self.settings.watch),
+            "model": {
+                "id": self.model,
+                "place": self.worker.setup.model,
+                "digest": self.worker.ready.digest,
+                "modality": info.get("modality"),
+                "simulated": bool(info.get("simulated")),
+            },
+            "models": len(self.journal.models()),
+            "alarm": self.alarm.told(),
+            "adaptation": self.adaptation.told(),
+            "unit": self.unit,
+            "sizes": self.sizes[self.unit].sizes().told(),
+            "latency": self.latency.told(),
+        }

@@ -1,0 +1,118 @@
+"""The service as users run it: a process of its own, a watched folder, kills in between."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from emgen.testing.copilot_trial import Running, faulty_session
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Running]:
+    (tmp_path / "in").mkdir()
+    with Running(tmp_path / "session", watch=tmp_path / "in") as running:
+        yield running
+
+
+def an_image(seed: int) -> np.ndarray:
+    image_HW = np.random.default_rng(seed).integers(0, 40, (96, 96), np.uint8)
+    image_HW[20:32, 30:42] += 180
+    image_HW[60:70, 50:60] += 180
+    return image_HW
+
+
+def post(service: Running, seed: int, name: str = "raw", **facts: object) -> dict[str, object]:
+    image_HW = an_image(seed)
+    header = {"name": name, "shape": image_HW.shape, "dtype": "|u1", "pixel_size_nm": 0.5, **facts}
+    answer: dict[str, object] = service.post("/frames", image_HW.tobytes(), {"X-Emgen-Frame": json.dumps(header)})
+    return answer
+
+
+def test_frames_from_a_folder_and_by_http_become_particles(service: Running, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "in" / "one.tif", an_image(1))
+    post(service, 2)
+    assert post(service, 2)["known"] is True
+    session = service.until(lambda now: now["counts"]["done"] == 2, 30, "two answers")
+    assert session["counts"]["duplicates"] == 0, "what is known is told so before it is journalled again"
+    assert session["sizes"]["unit"] == "nm"
+    one, raw = sorted(service.frames(), key=lambda row: row["name"])
+    assert (one["name"], one["particles"], one["pixel_size_nm"]) == ("one", 2, None)
+    assert raw["mean_diameter_nm"] == pytest.approx(0.5 * raw["mean_diameter_px"])
+    assert 10 < raw["mean_diameter_px"] < 14
+    detail = service.get(f"/frames/{raw['id']}")
+    assert detail["sizes"]["particles"] == 2
+    assert {"segment", "measure", "read"} <= set(detail["seconds"])
+
+
+def test_every_good_frame_once_and_every_bad_one_set_aside_whatever_is_killed(tmp_path: Path) -> None:
+    account = faulty_session(tmp_path, frames=60, kills=2)
+    assert account.owed > 40
+    assert account.set_aside > 3
+    assert account.is_clean, account
+
+
+def test_the_process_that_segments_may_die(service: Running) -> None:
+    post(service, 1)
+    service.until(lambda now: now["counts"]["done"] == 1, 30)
+    children = [int(pid) for pid in Path(f"/proc/{service.pid}/task/{service.pid}/children").read_text().split()]
+    for pid in children:
+        if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            os.kill(pid, 9)
+    post(service, 2)
+    session = service.until(lambda now: now["counts"]["done"] == 2, 30, "an answer by a new process")
+    assert session["counts"]["failed"] == 0
+
+
+def test_no_process_is_left_behind_after_a_kill(service: Running) -> None:
+    children = Path(f"/proc/{service.pid}/task/{service.pid}/children").read_text().split()
+    service.kill()
+    until = time.monotonic() + 10
+    while any(Path(f"/proc/{pid}").exists() for pid in children) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+
+
+def test_a_paused_session_journals_and_answers_later(service: Running) -> None:
+    service.post("/pause")
+    for seed in range(4):
+        post(service, seed)
+    time.sleep(0.5)
+    session = service.get("/session")
+    assert (session["waiting"], session["counts"]["done"], session["paused"]) == (4, 0, True)
+    service.post("/policy/newest")
+    service.post("/resume")
+    session = service.until(lambda now: now["waiting"] == 0, 30)
+    assert session["counts"]["skipped"] == 3
+    assert service.post("/skipped/process") == {"frames": 3}
+    service.until(lambda now: now["counts"]["done"] == 4, 30, "the skipped ones")
+
+
+def test_models_swap_between_two_frames_and_back(service: Running) -> None:
+    post(service, 1)
+    service.until(lambda now: now["counts"]["done"] == 1, 30)
+    swapped = service.post("/model", json.dumps({"place": "another"}).encode(), {"Content-Type": "application/json"})
+    post(service, 2)
+    service.until(lambda now: now["counts"]["done"] == 2, 30)
+    assert [row["model"] for row in service.frames()] == [1, swapped["model"]] == [1, 2]
+    assert service.post("/model/back")["model"] == 3
+    models = [row["data"]["place"] for row in _events(service) if row["kind"] == "model"]
+    assert models == ["instant", "another", "instant"]
+
+
+def _events(service: Running) -> list[dict[str, object]]:
+    from emgen.copilot.journal import Journal
+
+    return Journal(service.root).events(0)
+
+
+def test_one_service_a_session(service: Running) -> None:
+    with pytest.raises(RuntimeError, match="another service has this session open"):
+        Running(service.root).start()
