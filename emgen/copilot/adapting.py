@@ -167,10 +167,13 @@ def guess_modality(model: Model, paths: Sequence[str], host: Host) -> str:
 
 
 def _sure(model: Model, image_HW: FloatArray) -> float:
-    """Area that is surely particle, in particles of the working diameter."""
+    """Number of particles, each as far as it is sure and large enough; a large patch counts as one."""
     found = model.segment(image_HW)
-    area = float((found.probability_HW[found.label_HW > 0]).sum()) * found.factor**2
-    return area / (np.pi / 4 * model.working_diameter**2)
+    label = found.label_HW.ravel()
+    area_K = np.bincount(label)[1:]
+    sure_K = np.bincount(label, weights=found.probability_HW.ravel())[1:]
+    usual = np.pi / 4 * (model.working_diameter / found.factor) ** 2
+    return float((sure_K / np.maximum(area_K, 1) * np.minimum(area_K / usual, 1)).sum())
 
 
 def _read(path: str, host: Host, modality: str) -> list[FloatArray]:

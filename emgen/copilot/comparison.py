@@ -1,8 +1,8 @@
 """Which of two models fits micrographs better? Without a label, by what the micrographs themselves show.
 
 The evidence is the check that compares rounds of the tandem (``emgen.engine.verdict``): of each mask, whether a
-particle shows where it lies, and of each spot like a particle, whether it has a mask; both models are judged on the same
-frames by the same thresholds. What was trained on is not looked at: frames of the comparison are kept apart.
+particle shows where it lies, and of each spot like a particle, whether it has a mask; both models are judged on the
+same frames by the same thresholds. What was trained on is not looked at: frames of the comparison are kept apart.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ class Journal:
 
     def _connect(self) -> sqlite3.Connection:
         settings: Any = {"timeout": 30, "check_same_thread": False, "isolation_level": None, "uri": self._is_uri}
-        made = sqlite3.connect(self._address, **settings)
+        made: sqlite3.Connection = sqlite3.connect(self._address, **settings)
         made.row_factory = sqlite3.Row
         made.execute("PRAGMA synchronous=FULL")
         return made
@@ -219,12 +219,12 @@ class Journal:
 
     def next_task(self, *, newest: bool) -> Task | None:
         """The frame to segment now; with ``newest`` the last that came in, and those before it are skipped."""
-        with self._transaction() as db:
-            order = "DESC" if newest else "ASC"
-            row = db.execute(f"{_TASKS} WHERE f.state='queued' ORDER BY f.id {order} LIMIT 1").fetchone()
-            if row is None:
-                row = db.execute(f"{_TASKS} WHERE f.state='later' ORDER BY f.id LIMIT 1").fetchone()
-            elif newest:
+        order = "DESC" if newest else "ASC"
+        row = self._reader.execute(f"{_TASKS} WHERE f.state='queued' ORDER BY f.id {order} LIMIT 1").fetchone()
+        if row is None:
+            row = self._reader.execute(f"{_TASKS} WHERE f.state='later' ORDER BY f.id LIMIT 1").fetchone()
+        elif newest:
+            with self._transaction() as db:
                 skip = db.execute("UPDATE frames SET state='skipped' WHERE state='queued' AND id < ?", (row["id"],))
                 if skip.rowcount:
                     _count(db, "skipped", skip.rowcount)
@@ -258,10 +258,16 @@ class Journal:
 
     # What is answered.
 
-    def answer(self, answer: Answer, model: int, alarm: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+    def answer(
+        self,
+        answer: Answer,
+        model: int,
+        alarm: Mapping[str, Any] | None = None,
+        kept: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any] | None:
         """The answer, its particles and its event in one; the event. ``None`` where the frame has an answer already.
 
-        ``alarm``: of the domain, where it began or ended with this frame; one more event.
+        ``alarm``: of the domain, where it began or ended with this frame; one more event. ``kept``: as by ``keep``.
         """
         columns = {**answer.columns(), "state": DONE, "answered_at": time.time(), "model": model, "reason": None}
         with self._transaction() as db:
@@ -274,6 +280,8 @@ class Journal:
             told = self._tell(db, "frame", {**answer.told(), "model": model, "answered_at": columns["answered_at"]})
             if alarm is not None:
                 self._tell(db, "alarm", alarm)
+            for name, value in (kept or {}).items():
+                _keep(db, name, value)
         return told
 
     def fail(self, frame: int, reason: str) -> None:
@@ -329,7 +337,7 @@ class Journal:
     def keep(self, name: str, value: Any) -> None:
         """A JSON value by name, for the next start."""
         with self._transaction() as db:
-            db.execute("INSERT OR REPLACE INTO kept VALUES (?,?)", (name, json.dumps(finite({"": value})[""])))
+            _keep(db, name, value)
 
     def kept(self, name: str, default: Any = None) -> Any:
         rows = self._rows("SELECT value FROM kept WHERE name=?", name)
@@ -429,6 +437,10 @@ def _readable(row: dict[str, Any]) -> dict[str, Any]:
         row[f"{name}_diameter_nm"] = None if value is None or size is None else value * size
         del row[f"{name}_px"]
     return row
+
+
+def _keep(db: sqlite3.Connection, name: str, value: Any) -> None:
+    db.execute("INSERT OR REPLACE INTO kept VALUES (?,?)", (name, json.dumps(finite({"": value})[""])))
 
 
 def _count(db: sqlite3.Connection, name: str, by: int = 1) -> None:

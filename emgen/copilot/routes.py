@@ -175,7 +175,7 @@ _LIVE = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 async def _stream(service: Service, after: int) -> AsyncIterator[str]:
-    yield ": emgen copilot\n\n"
+    yield f"id: {after}\n: emgen copilot\n\n"  # a script that is cut off before its first event knows where it was
     while True:
         seen = service.news.count
         rows = await asyncio.to_thread(service.journal.events, after)

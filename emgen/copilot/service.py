@@ -188,10 +188,10 @@ class Service:
         """The answer into the journal and the counters."""
         change = self.alarm.add(found)
         before = time.time()
-        event = await self._journalled(lambda: self.journal.answer(found, self.model, change))
+        kept = {f"alarm of {self.model}": self.alarm.state}
+        event = await self._journalled(lambda: self.journal.answer(found, self.model, change, kept))
         if event is None:
             return
-        self.journal.keep(f"alarm of {self.model}", self.alarm.state)
         answered = event["data"]["answered_at"]
         seconds = {
             **self._waits.pop(task.frame, {}),

@@ -167,6 +167,7 @@ class _Watcher:
         found = []
         for (name, candidate), state in zip(due, states, strict=True):
             if state == candidate.state:
+                self._settling.drop(name)  # a look may have found it again meanwhile
                 self._seen[name] = state
                 self._young[name] = time.monotonic()
                 found.append(Arrival(self._folder / name, *state, candidate.closed_at))
@@ -194,6 +195,7 @@ class _Watcher:
         age = now - mtime
         # On a local POSIX disk a write sets the time at once; elsewhere it may come late, or from another clock.
         is_timely = os.name == "posix" and not self._poll and -0.01 <= age < _RECENT_S
+        is_timely &= since != 0.0  # at the start all wait alike, so that the order is kept
         if before and before.state == state and (is_timely or not is_written):
             return
         earliest = now - _RECENT_S if since is None else since

@@ -169,7 +169,10 @@ def _cross_fitted(domain: Domain) -> list[float]:
 
 
 def _numbers(values: Any, *shape: int) -> Array:
-    return np.array(values, float).reshape(shape)
+    array: Array = np.array(values, float).reshape(shape)
+    if not np.isfinite(array).all():
+        raise ValueError("numbers are missing")
+    return array
 
 
 def _rounded(values: Array) -> list[float]:

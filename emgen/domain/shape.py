@@ -71,7 +71,9 @@ class Shape:
     rare_P: Array
 
     def standardised(self, mean_F: Array) -> Array:
-        """(F,) or (M, F) deviations of micrographs, each the mean over its crops, in standard deviations, -CLIP ... CLIP; 0 for what it tells nothing of."""
+        """(F,) or (M, F) means over crops -> how many standard deviations from the centre, -CLIP ... CLIP; 0 for what
+        a micrograph tells nothing of.
+        """
         deviation_F = (mean_F - self.centre_F) / self.spread_F
         return np.clip(np.nan_to_num(deviation_F, nan=0.0, posinf=CLIP, neginf=-CLIP), -CLIP, CLIP)
 

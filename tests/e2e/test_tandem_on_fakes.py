@@ -281,6 +281,7 @@ def test_a_change_repeats_only_what_depends_on_it(start: Start, tmp_path: Path) 
         "second_generation of response",
         "gate of response",
         "response of the model",
+        "domain of the model",
     ]
 
 

@@ -1,0 +1,77 @@
+"""The report of a session: one HTML file that needs nothing beside it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from emgen.copilot.exports import parts
+from emgen.copilot.exports.figures import lines, sizes_chart
+from emgen.copilot.exports.pictures import chosen_frames, pictures
+from emgen.copilot.exports.session import Growth, Row, Session, iso
+from emgen.copilot.sizes import ENOUGH, REPLICATES
+from emgen.files import write_text
+
+_READ = (0.0, 0.7)
+"""Share of the work."""
+
+
+def write_report(session: Session, path: Path) -> None:
+    """Raises ``OutputError``."""
+    grown = Growth()
+    for row in session.answered(_READ):
+        grown.add(row)
+    found = list(parts.events(session))
+    write_text(path, _render(session, grown, found))
+    session.heard(1.0)
+
+
+def _render(session: Session, grown: Growth, found: list[Row]) -> str:
+    import jinja2
+
+    import emgen.report
+
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([Path(__file__).parent, Path(emgen.report.__file__).parent]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return templates.get_template("copilot.html.j2").render(_parts(session, grown, found))
+
+
+def _parts(session: Session, grown: Growth, found: list[Row]) -> dict[str, Any]:
+    counts, told = session.journal.counts(), _sizes(session, grown)
+    raised = [row for row in found if row["kind"] == "alarm" and row["data"].get("raised")]
+    alarms = [row["at"] for row in raised]
+    swaps = [row["since"] for row in list(session.models.values())[1:]]
+    happened = parts.happened(found)
+    shown = chosen_frames(session, grown.first, grown.last, [row["data"]["frame"] for row in raised])
+    trend = grown.trend[grown.unit]
+    return {
+        "title": session.name,
+        "span": f"{iso(grown.begin)} to {iso(grown.end)}" if grown.frames else "no frame was answered",
+        "tiles": parts.tiles(grown, told, counts, len(raised)),
+        "watched": parts.watched(session, grown, counts),
+        "models": parts.models(session, grown),
+        "sizes": parts.sizes_table(told),
+        "sizes_chart": sizes_chart(told) if told["histogram"] else "",
+        "lines": lines(trend.told(), grown.unit, alarms, swaps) if grown.frames else [],
+        "merged": trend.merged,
+        "pictures": pictures(session, shown),
+        "happened": happened[-parts.HAPPENED :],
+        "happened_in_all": len(happened),
+        "marked": parts.marked(session),
+        "set_aside": parts.set_aside(session),
+        "set_aside_in_all": counts["failed"] + counts["refused"],
+        "latency": parts.latency(session),
+        "enough": ENOUGH,
+        "replicates": REPLICATES,
+        "provenance": parts.provenance(session, time.time()),
+    }
+
+
+def _sizes(session: Session, grown: Growth) -> dict[str, Any]:
+    return session.sizes() if session.sizes is not None else grown.sizes[grown.unit].sizes().told()
