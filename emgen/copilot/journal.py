@@ -395,9 +395,9 @@ class Journal:
         rows = self._rows("SELECT arrow FROM tables WHERE frame=?", frame)
         return rows[0]["arrow"] if rows else None
 
-    def answered(self) -> Iterator[dict[str, Any]]:
-        """All answered frames in order, some at a time; for counters that start anew."""
-        last = 0
+    def answered(self, first: int = 0) -> Iterator[dict[str, Any]]:
+        """Answered frames in order from ``first`` on, some at a time; for counters that start anew."""
+        last = first - 1
         while rows := self._rows(f"{_ANSWERED} AND id>? ORDER BY id LIMIT 1000", last):
             yield from rows
             last = rows[-1]["id"]

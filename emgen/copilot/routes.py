@@ -266,6 +266,12 @@ def _control(service: Service) -> APIRouter:
         """Skipped frames are answered after all, when nothing else waits."""
         return {"frames": service.process_skipped()}
 
+    @router.post("/count-from/{frame}")
+    async def count_from(frame: int) -> dict[str, int]:
+        """The session's size distribution begins with this frame; 0: with the first."""
+        service.count_from(frame)
+        return {"counted_from": frame}
+
     @router.post("/frames/{frame}/mark")
     async def mark(frame: int, marked: bool = Body(True), remark: str = Body("", max_length=2000)) -> dict[str, bool]:
         """Marks a frame, with a remark."""

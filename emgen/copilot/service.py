@@ -40,6 +40,8 @@ T = TypeVar("T")
 
 ATTEMPTS = 2
 """A frame over which the process dies so often is set aside."""
+_WAITS = 1000
+_UPLOADS_KEPT_S = 7 * 24 * 3600.0
 _ROOM_S = 2.0
 """How often a full disk is looked at again."""
 UNITS = ("nm", "px")
@@ -52,21 +54,21 @@ class Service:
     ----------
     journal, places, uploads: of the session. news: told whenever something has changed.
     latency: seconds by stage. trend, sizes: of the session, by unit.
-    stalled: why nothing comes in (a full disk), else empty.
+    counted_from: the first frame of these. stalled: why nothing comes in (a full disk), else empty.
     """
 
     def __init__(self, settings: Settings, host: Host, tell: Callable[[str], None] = lambda line: None) -> None:
         self.settings, self.host, self._tell = settings, host, tell
         self.places = Places(settings.root)
         self.news, self.latency = News(), Latency()
-        self.trend = {unit: Trend() for unit in UNITS}
-        self.sizes = {unit: SessionSizes(unit) for unit in UNITS}
+        self.trend: dict[str, Trend] = {}
+        self.sizes: dict[str, SessionSizes] = {}
         self.policy: Policy = settings.policy
         self.stalled = ""
         self.is_paused = False
         self.answering: int | None = None
-        self._held, self._came_in, self._may_go_on = ExitStack(), asyncio.Event(), asyncio.Event()
-        self._may_go_on.set()
+        self.counted_from = 0
+        self._held, self._woken = ExitStack(), asyncio.Event()
         self._next: Worker | None = None
         self._waits: dict[int, dict[str, float]] = {}
 
@@ -99,10 +101,18 @@ class Service:
 
     def _recall(self) -> None:
         """Counters of an earlier start, from the journal."""
-        for row in self.journal.answered():
+        self.counted_from = self.journal.kept("counted from", 0)
+        self._count_all()
+        for left_over in self.places.uploads.iterdir():
+            if left_over.suffix == ".taken" or time.time() - left_over.stat().st_mtime > _UPLOADS_KEPT_S:
+                left_over.unlink(missing_ok=True)
+
+    def _count_all(self) -> None:
+        """The session's distribution and lines anew."""
+        self.trend = {unit: Trend() for unit in UNITS}
+        self.sizes = {unit: SessionSizes(unit) for unit in UNITS}
+        for row in self.journal.answered(self.counted_from):
             self._count(row, np.frombuffer(row["sizes"], "<f4"))
-        for left_over in self.places.uploads.glob("*.taken"):
-            left_over.unlink(missing_ok=True)
 
     async def _begin_with(self, place: str) -> None:
         self.worker = await Worker.start(self.settings.setup(place))
@@ -148,20 +158,21 @@ class Service:
 
     def came_in(self, taken: Taken, seconds: dict[str, float]) -> None:
         """New frames stand in the journal; ``seconds``: what it took, by stage."""
-        for frame in taken.frames:
+        for frame in taken.frames[:_WAITS]:
             self._waits[frame] = seconds
-        self._came_in.set()
+        while len(self._waits) > _WAITS:  # of frames that were skipped, or that wait for long
+            del self._waits[next(iter(self._waits))]
+        self._woken.set()
         self.news.tell()
 
     async def _answer_all(self) -> None:
         while True:
-            await self._may_go_on.wait()
-            self._came_in.clear()
+            self._woken.clear()
             await self._swap_if_asked()
-            task = await self._journalled(lambda: self.journal.next_task(newest=self.policy == "newest"))
+            task = None if self.is_paused else await self._journalled(self._next_task)
             if task is None:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._came_in.wait(), 1.0)
+                    await asyncio.wait_for(self._woken.wait(), 1.0)
                 continue
             self.answering = task.frame
             try:
@@ -169,6 +180,9 @@ class Service:
             finally:
                 self.answering = None
             self.news.tell()
+
+    def _next_task(self) -> Task | None:
+        return self.journal.next_task(newest=self.policy == "newest")
 
     async def _answer(self, task: Task) -> None:
         begun = time.time()
@@ -206,6 +220,8 @@ class Service:
 
     def _count(self, row: Mapping[str, Any], diameter_K: Any) -> None:
         """One frame more in the session's distribution and lines."""
+        if int(row["id"]) < self.counted_from:
+            return
         size = row["pixel_size_nm"]
         at = row.get("at") or row.get("closed_at") or row.get("received_at")
         for unit, factor in (("px", 1.0), ("nm", size)):
@@ -266,7 +282,7 @@ class Service:
     def pause(self, paused: bool) -> None:
         """Frames still come in and are journalled; none is answered while paused."""
         self.is_paused = paused
-        (self._may_go_on.clear if paused else self._may_go_on.set)()
+        self._woken.set()
         self.journal.tell("paused" if paused else "resumed", {})
         self.news.tell()
 
@@ -277,7 +293,7 @@ class Service:
 
     def process_skipped(self) -> int:
         asked = self.journal.process_skipped()
-        self._came_in.set()
+        self._woken.set()
         self.news.tell()
         return asked
 
@@ -285,6 +301,14 @@ class Service:
         found = self.journal.mark(frame, marked, remark)
         self.news.tell()
         return found
+
+    def count_from(self, frame: int) -> None:
+        """The session's size distribution and lines begin with this frame; 0: with the first."""
+        self.counted_from = frame
+        self.journal.keep("counted from", frame)
+        self.journal.tell("counted from", {"frame": frame})
+        self._count_all()
+        self.news.tell()
 
     async def use(self, model: str, why: str) -> None:
         """Loads another model beside the one that answers, which goes on until then; swaps between two frames.
@@ -296,11 +320,9 @@ class Service:
         self._why = why
         if waiting is not None:
             await asyncio.to_thread(waiting.stop)
-        self._came_in.set()
-        while self._next is fresh and not self.is_paused:
+        self._woken.set()
+        while self._next is fresh:
             await asyncio.sleep(0.02)
-        if self.is_paused:
-            await self._swap_if_asked()
 
     async def _swap_if_asked(self) -> None:
         if self._next is None:
@@ -365,6 +387,7 @@ class Service:
             "alarm": self.alarm.told(),
             "adaptation": self.adaptation.told(),
             "unit": self.unit,
+            "counted_from": self.counted_from,
             "sizes": self.sizes[self.unit].sizes().told(),
             "latency": self.latency.told(),
         }

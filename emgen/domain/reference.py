@@ -72,6 +72,13 @@ class Reference:
         """The smallest rate of false alarms that so many held-back micrographs can promise."""
         return 1 / (len(self.held_back_M) + 1)
 
+    def supported_alpha(self, wanted: float) -> float:
+        """``wanted``, or more where micrographs are few: so much that the largest held-back score does not decide.
+
+        A threshold that a single odd micrograph sets is kept, but by so wide a margin that nothing exceeds it.
+        """
+        return max(wanted, min(2 * self.smallest_alpha, 0.5))
+
     def threshold(self, alpha: float) -> float:
         """The score that a new micrograph of the domain exceeds with a probability of at most ``alpha``.
 

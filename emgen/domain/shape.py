@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -101,9 +100,10 @@ class Shape:
 
 def mean_of(features_CF: Array) -> Array:
     """(F,) means over the crops that tell something; NaN where none does."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        return np.asarray(np.nanmean(features_CF, axis=0), float)
+    told_CF = np.isfinite(features_CF)
+    count_F = told_CF.sum(axis=0)
+    total_F = np.where(told_CF, features_CF, 0.0).sum(axis=0)
+    return np.where(count_F > 0, total_F / np.maximum(count_F, 1), np.nan)
 
 
 def fit_shape(domain: Domain, members: Sequence[int] | None = None) -> Shape:

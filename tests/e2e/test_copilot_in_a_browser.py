@@ -306,7 +306,7 @@ def test_the_main_view_needs_no_scrolling(browser: Browser, server: Server, size
 
 
 def test_every_control_has_a_name(tab: Tab) -> None:
-    controls = "[...document.querySelectorAll('button, input, [role=tab], [role=switch]')]"
+    controls = "[...document.querySelectorAll('button, input:not(.hidden), [role=tab], [role=switch]')]"
     named = "(e) => (e.innerText || '').trim() || e.getAttribute('aria-label') || e.closest('label')"
     assert tab.js(f"{controls}.length") > 10
     assert tab.js(f"{controls}.filter(e => !({named})(e)).map(e => e.outerHTML)") == []

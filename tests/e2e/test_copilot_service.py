@@ -116,3 +116,24 @@ def _events(service: Running) -> list[dict[str, object]]:
 def test_one_service_a_session(service: Running) -> None:
     with pytest.raises(RuntimeError, match="another service has this session open"):
         Running(service.root).start()
+
+
+def test_a_restart_shows_the_same_numbers(service: Running) -> None:
+    for seed in range(8):
+        post(service, seed)
+    before = service.until(lambda now: now["counts"]["done"] == 8, 30)
+    trend = service.get("/trend")
+    service.kill()
+    service.start()
+    after = service.get("/session")
+    assert after["sizes"] == before["sizes"]
+    assert before["sizes"]["mean"]["low"] < before["sizes"]["mean"]["value"] < before["sizes"]["mean"]["high"]
+    assert service.get("/trend") == trend
+    assert service.post("/count-from/6") == {"counted_from": 6}
+    assert service.get("/session")["sizes"]["frames"] == 3
+
+
+def test_a_model_is_swapped_while_paused(service: Running) -> None:
+    service.post("/pause")
+    service.post("/model", json.dumps({"place": "another"}).encode(), {"Content-Type": "application/json"})
+    assert service.get("/session")["model"]["place"] == "another"

@@ -110,6 +110,16 @@ def test_an_alpha_that_too_few_micrographs_cannot_promise_is_refused_with_the_sm
         reference.threshold(0)
 
 
+def test_where_micrographs_are_few_a_single_odd_one_does_not_decide() -> None:
+    domain = random_domain(20, 0)
+    domain[7] = domain[7] + 9
+    odd, plain = Reference.fit(domain), Reference.fit(random_domain(20, 0))
+    assert odd.supported_alpha(0.05) == pytest.approx(2 / 21)
+    assert odd.threshold(odd.supported_alpha(0.05)) == odd.held_back_M[-2]
+    assert odd.threshold(odd.supported_alpha(0.05)) < 3 * plain.threshold(plain.supported_alpha(0.05))
+    assert Reference.fit(random_domain(60, 0)).supported_alpha(0.05) == 0.05
+
+
 def test_a_p_value_says_the_same_as_a_threshold() -> None:
     reference = Reference.fit(random_domain(60, 0))
     for alpha in (0.05, 0.1, 0.3):

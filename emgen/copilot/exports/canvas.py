@@ -69,9 +69,11 @@ def text_mask(text: str, size: int) -> NDArray[np.uint8]:
 
 @lru_cache(16)
 def _font(size: int) -> Any:
+    import matplotlib
     from PIL import ImageFont
 
-    return ImageFont.load_default(size=size)
+    # matplotlib's: Pillow's own has no µ, no dash and no Greek.
+    return ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", size)
 
 
 def shortened(text: str, size: int, width: float) -> str:

@@ -55,7 +55,8 @@ def _plain_ticks(axes: Any) -> None:
 
 
 def lines(told: Told, unit: str, alarms: Sequence[float], swaps: Sequence[float]) -> list[tuple[str, str]]:
-    """(title, chart) of what ``Trend.told`` holds, against time; ``alarms``, ``swaps``: unix time of each."""
+    """(title, chart) of what ``Trend.told`` holds, against time; ``alarms``, ``swaps``: unix time of the first
+    frame of each."""
     parts = (
         ("Mean diameter of each frame", f"mean diameter, {unit}", "mean", 1.0),
         ("Particles in each frame", "particles", "particles", 1.0),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from emgen.copilot.exports.scene import estimate_words
-from emgen.copilot.exports.session import Growth, Row, Session, iso, time_of
+from emgen.copilot.exports.session import Growth, Row, Session, time_of, told_time
 from emgen.copilot.sizes import Estimate
 from emgen.copilot.trend import Latency
 from emgen.report.text import duration, number, setting
@@ -51,11 +51,11 @@ def _with(value: float | None, unit: str) -> str:
 
 def watched(session: Session, grown: Growth, counts: Mapping[str, int]) -> list[tuple[str, str]]:
     """What came in, by which way and when."""
-    rows = [("First and last frame", f"{iso(grown.begin)} to {iso(grown.end)}")] if grown.frames else []
+    rows = [("First and last frame", f"{told_time(grown.begin)} to {told_time(grown.end)}")] if grown.frames else []
     if (settings := session.journal.kept("settings", {})).get("watch"):
         rows.append(("Watched", str(settings["watch"])))
     for origin in session.journal.origins():
-        when = f"{iso(origin['first'])} to {iso(origin['last'])}"
+        when = f"{told_time(origin['first'])} to {told_time(origin['last'])}"
         way = _ORIGINS.get(origin["origin"], origin["origin"])
         rows.append((f"{way}: {origin['outcome']}", f"{origin['n']:,} files, {when}"))
     rows += [
@@ -79,7 +79,7 @@ def models(session: Session, grown: Growth) -> list[tuple[str, ...]]:
             str(row["id"]),
             row["place"],
             row["digest"],
-            iso(row["since"]),
+            told_time(row["since"]),
             row["why"],
             f"{grown.by_model.get(row['id'], 0):,}",
         )
@@ -109,7 +109,7 @@ def events(session: Session) -> Iterator[Row]:
 
 def happened(found: list[Row]) -> list[tuple[str, str, str]]:
     """When, what, in words; of ``events``."""
-    return [(iso(row["at"]), _TITLES[row["kind"]], _words(row)) for row in found if row["kind"] in _TITLES]
+    return [(told_time(row["at"]), _TITLES[row["kind"]], _words(row)) for row in found if row["kind"] in _TITLES]
 
 
 def _words(row: Row) -> str:
@@ -126,7 +126,7 @@ def _words(row: Row) -> str:
 def marked(session: Session) -> list[tuple[str, str, str, str]]:
     """Number, time, name, remark."""
     return [
-        (str(row["id"]), iso(time_of(row)), row["name"], row["remark"] or "")
+        (str(row["id"]), told_time(time_of(row)), row["name"], row["remark"] or "")
         for row in session.journal.marked()
         if session.chosen is None or row["id"] in session.chosen
     ]
@@ -135,7 +135,7 @@ def marked(session: Session) -> list[tuple[str, str, str, str]]:
 def set_aside(session: Session) -> list[tuple[str, str, str]]:
     """When, name, reason; the newest first."""
     rows = session.journal.set_aside(SET_ASIDE)
-    return [(iso(row["at"]), row["name"], row["reason"] or "") for row in rows]
+    return [(told_time(row["at"]), row["name"], row["reason"] or "") for row in rows]
 
 
 def latency(session: Session) -> list[tuple[str, ...]]:
@@ -165,7 +165,7 @@ def provenance(session: Session, now: float) -> list[tuple[str, str]]:
 
     facts = [
         ("Session", str(session.places.root.resolve())),
-        ("This report was made", iso(now)),
+        ("This report was made", told_time(now)),
         ("emgen", __version__),
         ("Journal", f"version {VERSION}"),
         ("Python, system", f"{platform.python_version()}, {platform.platform()}"),

@@ -6,7 +6,7 @@ import base64
 import io
 from typing import Any
 
-from emgen.copilot.exports.session import Row, Session, iso, time_of
+from emgen.copilot.exports.session import Row, Session, time_of, told_time
 
 MARKED, ALARMS = 24, 12
 """Pictures of these at most."""
@@ -31,7 +31,7 @@ def pictures(session: Session, frames: dict[int, str]) -> list[dict[str, Any]]:
         row = session.journal.frame(frame)
         picture = None if row is None else _picture(session, row)
         if row is not None and picture is not None:
-            note = f"{why} · frame {frame} · {iso(time_of(row))} · {row['particles']:,} particles"
+            note = f"{why} · frame {frame} · {told_time(time_of(row))} · {row['particles']:,} particles"
             shown.append({"picture": picture, "title": row["name"], "note": note, "remark": row["remark"] or ""})
     return shown
 

@@ -15,7 +15,7 @@ from emgen.figures import BLUE, GREY, ORANGE
 from emgen.writing.overlay import round_length
 
 INK, SOFT, FAINT = rgb("#1d2126"), rgb("#5f6873"), rgb("#e3e6ea")
-_SMALL = 15
+_SMALL = 14
 Array = NDArray[np.float64]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from emgen.copilot.exports import parts
 from emgen.copilot.exports.figures import lines, sizes_chart
 from emgen.copilot.exports.pictures import chosen_frames, pictures
-from emgen.copilot.exports.session import Growth, Row, Session, iso
+from emgen.copilot.exports.session import Growth, Row, Session, time_of, told_time
 from emgen.copilot.sizes import ENOUGH, REPLICATES
 from emgen.files import write_text
 
@@ -45,21 +45,18 @@ def _render(session: Session, grown: Growth, found: list[Row]) -> str:
 def _parts(session: Session, grown: Growth, found: list[Row]) -> dict[str, Any]:
     counts, told = session.journal.counts(), _sizes(session, grown)
     raised = [row for row in found if row["kind"] == "alarm" and row["data"].get("raised")]
-    alarms = [row["at"] for row in raised]
-    swaps = [row["since"] for row in list(session.models.values())[1:]]
     happened = parts.happened(found)
     shown = chosen_frames(session, grown.first, grown.last, [row["data"]["frame"] for row in raised])
-    trend = grown.trend[grown.unit]
     return {
         "title": session.name,
-        "span": f"{iso(grown.begin)} to {iso(grown.end)}" if grown.frames else "no frame was answered",
+        "span": f"{told_time(grown.begin)} to {told_time(grown.end)}" if grown.frames else "no frame was answered",
         "tiles": parts.tiles(grown, told, counts, len(raised)),
         "watched": parts.watched(session, grown, counts),
         "models": parts.models(session, grown),
         "sizes": parts.sizes_table(told),
         "sizes_chart": sizes_chart(told) if told["histogram"] else "",
-        "lines": lines(trend.told(), grown.unit, alarms, swaps) if grown.frames else [],
-        "merged": trend.merged,
+        "lines": _lines(session, grown, raised),
+        "merged": grown.trend[grown.unit].merged,
         "pictures": pictures(session, shown),
         "happened": happened[-parts.HAPPENED :],
         "happened_in_all": len(happened),
@@ -71,6 +68,19 @@ def _parts(session: Session, grown: Growth, found: list[Row]) -> dict[str, Any]:
         "replicates": REPLICATES,
         "provenance": parts.provenance(session, time.time()),
     }
+
+
+def _lines(session: Session, grown: Growth, raised: list[Row]) -> list[tuple[str, str]]:
+    if not grown.frames:
+        return []
+    swaps = sorted(grown.began.values())[1:]
+    return lines(grown.trend[grown.unit].told(), grown.unit, _alarms(session, raised), swaps)
+
+
+def _alarms(session: Session, raised: list[Row]) -> list[float]:
+    """When the frames were taken with which an alarm began; events themselves are told later."""
+    rows = (session.journal.frame(row["data"]["frame"]) for row in raised)
+    return [time_of(row) for row in rows if row is not None]
 
 
 def _sizes(session: Session, grown: Growth) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from emgen.copilot.exports.canvas import Canvas, plate, rgb, shortened, width_of, write
 from emgen.copilot.exports.plots import INK, SOFT, Axes, draw_means, draw_sizes
-from emgen.copilot.exports.session import Growth, Row, time_of
+from emgen.copilot.exports.session import Growth, Row, time_of, told_time
 from emgen.copilot.places import Places
 from emgen.copilot.sizes import Estimate, Sizes
 from emgen.figures import ORANGE
@@ -18,11 +17,11 @@ from emgen.report.text import number
 from emgen.writing.overlay import BAR_SHARE, length_text, round_length
 
 SIZE_WH = (1280, 720)
-_PICTURE = (24, 64, 744, 696)
+_PICTURE = (24, 66, 744, 698)
 """Left, top, right, bottom of where the micrograph is."""
 _GROUND, _WHITE = rgb("#fbfbfa"), (255, 255, 255)
 _SIZES, _MEANS = (850, 172, 1250, 390), (850, 488, 1250, 646)
-_TITLE, _TEXT = 22, 17
+_TITLE, _TEXT = 20, 16
 _LONG = (("s", 1.0), ("min", 60.0), ("h", 3600.0))
 
 
@@ -55,9 +54,7 @@ class Scene:
 
     def _head(self, canvas: Canvas, row: Row, grown: Growth) -> None:
         left, _, right, _ = _PICTURE
-        at = datetime.fromtimestamp(time_of(row), UTC)
-        when = f"{at:%Y-%m-%d %H:%M:%S} UTC"
-        write(canvas, when, right, 34, _TEXT, SOFT, align=1)
+        write(canvas, told_time(time_of(row)), right, 34, _TEXT, SOFT, align=1)
         write(canvas, shortened(row["name"], _TITLE, right - left), left, 6, _TITLE, INK)
         count = f"frame {grown.frames:,} of {self._whole.frames:,}{self._thinned}"
         write(canvas, count, left, 34, _TEXT, SOFT)

@@ -90,6 +90,8 @@ class Growth:
         self.first = self.last = 0
         self.begin = self.end = 0.0
         self.by_model: dict[int | None, int] = {}
+        self.began: dict[int | None, float] = {}
+        """Time of the first frame that each model answered."""
 
     @property
     def unit(self) -> str:
@@ -109,6 +111,7 @@ class Growth:
         self.frames += 1
         self.particles += row["particles"]
         self.by_model[row["model"]] = self.by_model.get(row["model"], 0) + 1
+        self.began.setdefault(row["model"], time_of(row))
         for unit in self.sizes:
             self._add(row, unit)
 
@@ -138,6 +141,14 @@ def diameters(row: Row, unit: str) -> Any:
 def time_of(row: Row) -> float:
     """Seconds since 1970: when the frame's file was closed, else when it came in."""
     return float(row["closed_at"] or row["received_at"])
+
+
+def told_time(seconds: float) -> str:
+    """
+    >>> told_time(0.25)
+    '1970-01-01 00:00:00 UTC'
+    """
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def iso(seconds: float | None) -> str:

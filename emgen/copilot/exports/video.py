@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from emgen.copilot.exports.canvas import Canvas
 from emgen.copilot.exports.scene import SIZE_WH, Scene
 from emgen.copilot.exports.session import Growth, Row, Session
+from emgen.copilot.exports.webm import encoder
 from emgen.errors import OutputError
 from emgen.files import replacing
 
@@ -38,9 +32,9 @@ def write_video(session: Session, path: Path) -> None:
         raise OutputError(f"{path}: no frame is answered yet, so there is nothing to show.")
     step = -(-whole.frames // MOST)
     scene, shown = Scene(whole, step), 0
-    with replacing(path) as partial, _encoder(partial, rate(-(-whole.frames // step))) as encoder:
+    with replacing(path) as partial, encoder(partial, SIZE_WH, rate(-(-whole.frames // step))) as add:
         for row, grown in _grown(session, whole, step):
-            encoder.write(scene.draw(session.places, row, grown)[..., ::-1])
+            add(scene.draw(session.places, row, grown))
             shown += 1
     if step > 1:
         session.tell(f"{path.name}: shows {shown} of {whole.frames} frames, every {step}th; sizes count all of them")
@@ -65,44 +59,3 @@ def _grown(session: Session, whole: Growth, step: int) -> Iterator[tuple[Row, Gr
         grown.add(row)
         if (whole.frames - grown.frames) % step == 0:
             yield row, grown
-
-
-@dataclass(frozen=True, slots=True)
-class _Encoder:
-    video: Any
-
-    def write(self, frame_HWC: Canvas) -> None:
-        """BGR."""
-        self.video.write(np.ascontiguousarray(frame_HWC))
-
-
-@contextmanager
-def _encoder(path: Path, fps: float) -> Iterator[_Encoder]:
-    """OpenCV takes the format from the suffix, and is silent where the disk is full: the file is looked at again."""
-    import cv2
-
-    drawn = path.with_name(f"{path.name}.webm")
-    video = cv2.VideoWriter(str(drawn), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"VP80"), fps, SIZE_WH)
-    try:
-        if not video.isOpened():
-            raise OutputError(f"{path}: OpenCV {cv2.__version__} writes no WebM video here.")
-        yield _Encoder(video)
-        video.release()
-        _check(drawn)
-        os.replace(drawn, path)
-    finally:
-        video.release()
-        with suppress(OSError):
-            drawn.unlink()
-
-
-def _check(path: Path) -> None:
-    """Its length stands at the end of what was written, so a file that broke off has none. Raises ``OSError``."""
-    import cv2
-
-    found = cv2.VideoCapture(str(path))
-    try:
-        if not found.isOpened() or found.get(cv2.CAP_PROP_FRAME_COUNT) < 1:
-            raise OSError("the video is incomplete; is the disk full?")
-    finally:
-        found.release()

@@ -49,8 +49,7 @@ export default {
         }
         this.shown = view;
         await this.$nextTick();
-        if (document.visibilityState === "visible") await new Promise((done) => requestAnimationFrame(done));
-        this.$emit("shown", { frame: view.frame, visible: document.visibilityState === "visible" });
+        this.$emit("shown", { frame: view.frame, visible: await painted() });
       }
       this.isLoading = false;
     },
@@ -66,4 +65,18 @@ async function decoded(address) {
   } catch {
     return false;
   }
+}
+
+// Whether it was seen: a hidden page draws nothing until it is looked at again.
+function painted() {
+  if (document.visibilityState !== "visible") return Promise.resolve(false);
+  return new Promise((done) => {
+    const answered = (seen) => {
+      document.removeEventListener("visibilitychange", hidden);
+      done(seen);
+    };
+    const hidden = () => answered(false);
+    document.addEventListener("visibilitychange", hidden);
+    requestAnimationFrame(() => answered(true));
+  });
 }

@@ -9,15 +9,18 @@ from typing import Any
 
 NOTHING = "–"
 _MOST_DECIMALS = 4
+_ROUNDED = 1.5
 
 
 def decimals(half_width: float) -> int:
-    """So many that an interval of this half-width is told with at least one digit.
+    """So many that an interval of this half-width is told with one digit, with two where it begins with a 1.
 
-    >>> decimals(0.2), decimals(0.034), decimals(12.0)
-    (1, 2, 0)
+    >>> decimals(0.2), decimals(0.034), decimals(1.0), decimals(12.0)
+    (1, 2, 1, 0)
     """
-    return min(_MOST_DECIMALS, max(0, -math.floor(math.log10(half_width)))) if half_width > 0 else _MOST_DECIMALS
+    if half_width <= 0:
+        return _MOST_DECIMALS
+    return min(_MOST_DECIMALS, max(0, -math.floor(math.log10(half_width / _ROUNDED))))
 
 
 def plain(value: float | None) -> str:
