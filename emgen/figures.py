@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,15 @@ STYLE: Any = {
 GREY, BLUE, ORANGE = "#7a8794", "#1f6fb2", "#c2410c"
 """Told apart by colour-blind readers, and in grey."""
 _UNDATED: dict[str, dict[str, Any]] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
+
+
+@lru_cache(16)
+def picture_font(size: int) -> Any:
+    """For text that Pillow draws, px. matplotlib's: Pillow's own has no µ, no dash and no Greek."""
+    import matplotlib
+    from PIL import ImageFont
+
+    return ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", size)
 
 
 @contextmanager

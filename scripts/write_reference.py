@@ -132,6 +132,37 @@ def plugins_page() -> str:
     return NOTE + "\n" + "\n".join(sections)
 
 
+# --- the copilot's interface ------------------------------------------------------------------------------------------
+
+
+def copilot_page() -> str:
+    """From the OpenAPI document that the service itself gives."""
+    from types import SimpleNamespace
+
+    from fastapi import FastAPI
+
+    from emgen.copilot.places import Places
+    from emgen.copilot.routes import add_routes
+
+    app = FastAPI(title="emgen copilot")
+    stand_in: Any = SimpleNamespace(journal=None, places=Places(Path()))
+    add_routes(app, stand_in)
+    by_tag: dict[str, list[tuple[str, ...]]] = {}
+    for path, methods in app.openapi()["paths"].items():
+        for method, told in methods.items():
+            words = " ".join(told.get("description", told["summary"]).split())
+            by_tag.setdefault(told["tags"][0], []).append((f"`{method.upper()} {path}`", words))
+    head = [
+        "# The copilot's interface",
+        "",
+        "JSON over HTTP; a running service describes it in full at `/openapi.json`. Errors are JSON with a `reason`.",
+        "How frames are sent and events followed: [Live, beside the microscope](../how-to/live.md).",
+        "",
+    ]
+    sections = [f"## {tag[0].upper()}{tag[1:]}\n\n{table(('request', 'does'), rows)}" for tag, rows in by_tag.items()]
+    return NOTE + "\n" + "\n".join([*head, *sections])
+
+
 # --- parts of written pages -------------------------------------------------------------------------------------------
 
 
@@ -146,6 +177,7 @@ def hooks_page() -> str:
 
 PAGES = {
     "commands.md": commands_page,
+    "copilot.md": copilot_page,
     "plugins.md": plugins_page,
     "measurements.md": measurements_page,
     "spec.md": spec_page,

@@ -118,6 +118,18 @@ def push(watch: Path, to: str, token: str | None, poll: bool) -> None:
     click.echo(f"{pushed.taken} files sent, {pushed.refused} refused, {pushed.unreadable} not readable")
 
 
+@command.command("export")
+@click.argument("session", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder of the results.")
+@click.option("--only", multiple=True, metavar="FILE", help="One of the files; may be given again. By default all.")
+def export(session: Path, out: Path, only: tuple[str, ...]) -> None:
+    """Take away what a session holds: particles, frames, masks, a report, a video. A service may have it open."""
+    from emgen.copilot.exports import KINDS, export_session
+
+    for path in export_session(session, only or tuple(KINDS), out, tell=click.echo):
+        click.echo(str(path))
+
+
 def _size(ctx: click.Context, param: click.Parameter, text: str) -> int | tuple[int, int]:
     height, _, width = text.lower().partition("x")
     if not height.isdigit() or (width and not width.isdigit()):

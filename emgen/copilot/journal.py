@@ -395,6 +395,11 @@ class Journal:
         rows = self._rows("SELECT arrow FROM tables WHERE frame=?", frame)
         return rows[0]["arrow"] if rows else None
 
+    def diameters(self, frame: int) -> bytes | None:
+        """px, float32, of the frame's whole particles."""
+        rows = self._rows("SELECT sizes FROM frames WHERE id=?", frame)
+        return rows[0]["sizes"] if rows else None
+
     def answered(self, first: int = 0) -> Iterator[dict[str, Any]]:
         """Answered frames in order from ``first`` on, some at a time; for counters that start anew."""
         last = first - 1

@@ -64,7 +64,8 @@ def contours_HWC(label_HW: LabelArray, size_WH: tuple[int, int]) -> NDArray[np.u
     drawn = np.zeros((*small.shape, 4), np.uint8)
     drawn[inside] = (*WHOLE[::-1], 255)
     drawn[inside & is_cut[small]] = (*CUT[::-1], 255)
-    return drawn
+    # Two px wide: one would fade where a small screen reduces the picture.
+    return np.asarray(cv2.dilate(drawn, np.ones((2, 2), np.uint8)), np.uint8)
 
 
 def _write(path: Path, kind: str, image: NDArray[np.uint8], settings: list[int]) -> None:

@@ -16,7 +16,7 @@ from emgen.copilot.intake import DiskFullError, Taken, header_of
 from emgen.copilot.service import Service
 from emgen.copilot.settings import Policy
 from emgen.copilot.uploads import Stand, TooLargeError, WrongOffsetError
-from emgen.errors import DataError, ModelError
+from emgen.errors import DataError, ModelError, OutputError
 
 HEARTBEAT_S = 15.0
 RETRY_AFTER_S = 5
@@ -33,11 +33,13 @@ def add_routes(app: FastAPI, service: Service) -> None:
     app.include_router(_session(service))
     app.include_router(_frames(service))
     app.include_router(_control(service))
+    app.include_router(_exports(service))
     app.add_exception_handler(TooLargeError, lambda request, error: _problem(413, error))
     app.add_exception_handler(DataError, lambda request, error: _problem(422, error))
     app.add_exception_handler(ModelError, lambda request, error: _problem(422, error))
     app.add_exception_handler(DiskFullError, lambda request, error: _problem(507, error))
     app.add_exception_handler(WrongOffsetError, _wrong_offset)
+    app.add_exception_handler(OutputError, lambda request, error: _problem(507, error))
 
 
 def _problem(status: int, error: Exception) -> JSONResponse:
@@ -313,5 +315,38 @@ def _control(service: Service) -> APIRouter:
         if not await service.go_back():
             raise HTTPException(409, "there is no model to go back to")
         return {"model": service.model}
+
+    return router
+
+
+def _exports(service: Service) -> APIRouter:
+    router = APIRouter(tags=["exports"])
+
+    def known(kind: str) -> str:
+        if kind not in service.exports.kinds:
+            raise HTTPException(404, f"{kind!r} is none of {', '.join(service.exports.kinds)}")
+        return kind
+
+    @router.get("/exports")
+    async def exports() -> list[dict[str, Any]]:
+        """What can be taken away: `kind`, `words`, whether it is `ready`, and `progress` while it is made."""
+        made = service.exports
+        return [
+            {"kind": kind, "words": words, "ready": made.path(kind) is not None, "progress": made.progress(kind)}
+            for kind, words in made.kinds.items()
+        ]
+
+    @router.post("/exports/{kind}")
+    async def make_export(kind: str) -> dict[str, str]:
+        """Makes it of what is known now; answers when it is ready."""
+        await service.exports.make(known(kind))
+        return {"ready": f"/exports/{kind}"}
+
+    @router.get("/exports/{kind}", response_class=FileResponse)
+    async def export(kind: str) -> FileResponse:
+        """The one that was made last."""
+        if (path := service.exports.path(known(kind))) is None:
+            raise HTTPException(404, f"{kind} is not made yet: POST /exports/{kind}")
+        return FileResponse(path, filename=kind, headers={"Cache-Control": "no-store"})
 
     return router

@@ -20,6 +20,7 @@ from emgen.copilot.adaptation import Adaptation
 from emgen.copilot.alarm import Alarm
 from emgen.copilot.answer import Answer
 from emgen.copilot.answering import DiskFull, Unusable
+from emgen.copilot.exports import Exports
 from emgen.copilot.folder import Folder
 from emgen.copilot.intake import DiskFullError, Intake, Taken
 from emgen.copilot.journal import Journal, Task
@@ -82,10 +83,12 @@ class Service:
         self.journal = Journal(self.places.root)
         self._held.callback(self.journal.close)
         self.intake = Intake(self.journal, self.places, self.host, self.settings.reserve)
+        self.exports = Exports(self.journal, self.places, self._tell)
         self.uploads = Uploads(self.journal, self.places, self.intake, self.settings.limit)
         await asyncio.to_thread(self._recall)
         place = self.journal.kept("model", self.settings.model)
         chosen = self.journal.kept("asked for") == self.settings.model
+        self.journal.keep("settings", self.settings.told())
         await self._begin_with(place if chosen else self.settings.model)
         self.adaptation = Adaptation(self)
         self.adaptation.resume()
@@ -353,15 +356,12 @@ class Service:
 
     def sizes_of(self, frame: int) -> Sizes | None:
         """Of one frame, in nm where its pixel size is known."""
-        from emgen.copilot.answer import read_table
-
-        row, data = self.journal.frame(frame), self.journal.table(frame)
+        row, data = self.journal.frame(frame), self.journal.diameters(frame)
         if row is None or data is None:
             return None
-        table = read_table(data, row["name"])
-        whole = table[~table["border"].astype(bool)]
         size = row["pixel_size_nm"]
-        return sizes_of_frame(whole["equivalent_diameter_px"].to_numpy() * (size or 1.0), "nm" if size else "px")
+        diameter_K = np.frombuffer(data, "<f4").astype(float) * (size or 1.0)
+        return sizes_of_frame(diameter_K, "nm" if size else "px")
 
     def session(self) -> dict[str, Any]:
         """The whole state, as JSON."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from emgen.copilot.answering import OPENER, Setup
 from emgen.errors import SpecError
@@ -65,6 +65,11 @@ class Settings:
             raise SpecError("--token: 8 to 200 letters, digits, `-` and `_`, please; it is what keeps others out.")
         if self.watch is not None and self.watch.resolve() == self.root.resolve():
             raise SpecError(f"--watch {self.watch}: is the session's own folder. Choose another --session.")
+
+    def told(self) -> dict[str, Any]:
+        """As JSON, for the record: without the token, and without what only tests set."""
+        kept = {name: value for name, value in asdict(self).items() if name not in ("token", "opener", "page")}
+        return {name: str(value) if isinstance(value, Path) else value for name, value in kept.items()}
 
     def setup(self, model: str) -> Setup:
         """What a process needs that answers with ``model``."""

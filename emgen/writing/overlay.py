@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emgen.figures import picture_font
 from emgen.files import replacing, result_path
 from emgen.particles import border_labels, equivalent_diameters
 from emgen.writing.outlines import outlines
@@ -128,12 +129,12 @@ def _line_width(label_HW: NDArray[Any], factor: float, side: int) -> int:
 
 def _draw_bar(picture: Any, width: int, factor: float, pixel_size_nm: float | None) -> None:
     """White on a dark plate in the lower left corner."""
-    from PIL import ImageDraw, ImageFont
+    from PIL import ImageDraw
 
     unit, size = ("nm", pixel_size_nm) if pixel_size_nm else ("px", 1.0)
     length = round_length(width * size * BAR_SHARE)
     long, line = length / size * factor, max(2, picture.height // 160)
-    font = ImageFont.load_default(size=max(10, picture.height // 36))
+    font = picture_font(max(10, picture.height // 36))
     draw, text = ImageDraw.Draw(picture, "RGBA"), length_text(length, unit)
     left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
     pad, wide = 2 * line, max(long, right - left)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import sys
 import threading
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ import tifffile
 from emgen.copilot.answer import Answer, table_bytes
 from emgen.copilot.exports import KINDS, Exports, export_session, making
 from emgen.copilot.exports import video as video_module
+from emgen.copilot.exports.kinds import write_export
 from emgen.copilot.exports.session import Growth, Session
 from emgen.copilot.journal import Arrival, Journal
 from emgen.copilot.picture import write_pictures
@@ -210,6 +213,7 @@ def test_the_video_shows_every_frame_of_a_short_session(root: Path, tmp_path: Pa
     told: list[str] = []
     (path,) = export_session(root, ["session.webm"], tmp_path, tell=told.append)
     video = cv2.VideoCapture(str(path))
+    assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(video_module.rate(8), rel=0.01)
     shown = []
     while (found := video.read())[0]:
         shown.append(found[1])
@@ -262,12 +266,31 @@ def test_an_unknown_kind_is_named_before_anything_is_done(root: Path, tmp_path: 
         export_session(root, ["particle.csv"], tmp_path)
 
 
-def test_the_disks_refusal_leaves_the_earlier_file(root: Path, tmp_path: Path, monkeypatch: Any) -> None:
-    (tmp_path / "masks.zip").write_bytes(b"earlier")
-    monkeypatch.setattr(zipfile.ZipFile, "write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
-    with pytest.raises(OutputError, match=r"masks\.zip: cannot be written"):
-        export_session(root, ["masks.zip"], tmp_path)
-    assert (tmp_path / "masks.zip").read_bytes() == b"earlier"
+@pytest.fixture
+def disk_without_room() -> Iterator[None]:
+    """No file may grow beyond 4 kB."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits are POSIX")
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_disks_refusal_is_told_and_leaves_the_earlier_file(
+    root: Path, tmp_path: Path, kind: str, monkeypatch: Any, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.setattr(video_module, "MOST", 3)
+    (tmp_path / kind).write_bytes(b"earlier")
+    journal = Journal(root)  # its own files are there already
+    journal.tell("note", {})
+    request.getfixturevalue("disk_without_room")
+    with pytest.raises(OutputError, match=f"{kind}: cannot be written"):
+        write_export(Session(journal, Places(root)), kind, tmp_path)
+    journal.close()
+    assert (tmp_path / kind).read_bytes() == b"earlier"
     assert len(list(tmp_path.iterdir())) == 1
 
 
@@ -297,7 +320,7 @@ def test_exports_of_a_service_are_made_once_at_a_time(root: Path, monkeypatch: A
 
     async def ask() -> None:
         journal = Journal(root)
-        exports = Exports(journal, Places(root), dict, lambda line: None)
+        exports = Exports(journal, Places(root))
         first, second = (asyncio.create_task(exports.make("frames.csv")) for _ in range(2))
         gone = asyncio.create_task(exports.make("masks.zip"))
         while exports.progress("frames.csv") != 0.5 or exports.progress("masks.zip") != 0.5:
@@ -317,7 +340,7 @@ def test_exports_of_a_service_are_made_once_at_a_time(root: Path, monkeypatch: A
 def test_a_finished_export_is_found_again(root: Path) -> None:
     async def ask() -> None:
         journal = Journal(root)
-        exports, shares = Exports(journal, Places(root), dict, lambda line: None), []
+        exports, shares = Exports(journal, Places(root)), []
         path = await exports.make("frames.csv", progress=shares.append)
         assert exports.path("frames.csv") == path == Places(root).exports / "frames.csv"
         assert exports.path("masks.zip") is None

@@ -51,6 +51,7 @@ def diameters(seed: int, count: int = 80) -> Any:
 def test_digits_follow_the_interval() -> None:
     assert estimate({"value": 12.3456, "low": 12.11, "high": 12.52}, "nm") == ("12.3 nm", "12.1 to 12.5")
     assert estimate({"value": 12.3456, "low": 12.3440, "high": 12.3472}, "nm")[0] == "12.346 nm"
+    assert estimate({"value": 4.62, "low": 3.1, "high": 7.93}, "nm") == ("4.6 nm", "3.1 to 7.9")
     assert estimate({"value": 12.3456, "low": None, "high": None}, "px") == ("12.3 px", "")
 
 

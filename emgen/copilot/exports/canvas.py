@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emgen.figures import picture_font
+
 Colour = tuple[int, int, int]
 Canvas = NDArray[np.uint8]
 """(H, W, 3) RGB, drawn upon."""
@@ -60,20 +62,11 @@ def text_mask(text: str, size: int) -> NDArray[np.uint8]:
     """(H, W) coverage, 0 to 255; texts of one size have one height."""
     from PIL import Image, ImageDraw
 
-    font = _font(size)
+    font = picture_font(size)
     ascent, descent = font.getmetrics()
     mask = Image.new("L", (max(1, int(np.ceil(font.getlength(text)))), ascent + descent))
     ImageDraw.Draw(mask).text((0, 0), text, fill=255, font=font)
     return np.asarray(mask)
-
-
-@lru_cache(16)
-def _font(size: int) -> Any:
-    import matplotlib
-    from PIL import ImageFont
-
-    # matplotlib's: Pillow's own has no µ, no dash and no Greek.
-    return ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", size)
 
 
 def shortened(text: str, size: int, width: float) -> str:

@@ -54,9 +54,11 @@ def _plain_ticks(axes: Any) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def lines(told: Told, unit: str, alarms: Sequence[float], swaps: Sequence[float]) -> list[tuple[str, str]]:
-    """(title, chart) of what ``Trend.told`` holds, against time; ``alarms``, ``swaps``: unix time of the first
-    frame of each."""
+def lines(sized: Told, told: Told, unit: str, alarms: Sequence[float], swaps: Sequence[float]) -> list[tuple[str, str]]:
+    """(title, chart) of what ``Trend.told`` holds, against time.
+
+    ``sized``: of frames with a size in ``unit``. ``alarms``, ``swaps``: unix time of the first frame of each.
+    """
     parts = (
         ("Mean diameter of each frame", f"mean diameter, {unit}", "mean", 1.0),
         ("Particles in each frame", "particles", "particles", 1.0),
@@ -65,7 +67,7 @@ def lines(told: Told, unit: str, alarms: Sequence[float], swaps: Sequence[float]
     )
     marks = [(alarms, ORANGE, "-", "alarm"), (swaps, GREY, ":", "another model")]
     return [
-        (title, _line(told, name, label, factor, marks))
+        (title, _line(sized if name == "mean" else told, name, label, factor, marks))
         for title, label, name, factor in parts
         if any(value is not None for value in told[name])
     ]

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from emgen.copilot.exports.kinds import KINDS, checked, write_export
 from emgen.copilot.exports.session import Session
@@ -23,7 +22,7 @@ def _ignored(share: float) -> None:
 
 
 class Exports:
-    """Of a session that a service has open. ``sizes``: of the whole session as the page shows them (``Sizes.told``).
+    """Of a session that a service has open. ``tell`` hears, in a line, what went wrong or was left out.
 
     Attributes
     ----------
@@ -32,10 +31,8 @@ class Exports:
 
     kinds = KINDS
 
-    def __init__(
-        self, journal: Journal, places: Places, sizes: Callable[[], dict[str, Any]], tell: Callable[[str], None]
-    ) -> None:
-        self._journal, self._places, self._sizes, self._tell = journal, places, sizes, tell
+    def __init__(self, journal: Journal, places: Places, tell: Callable[[str], None] = lambda line: None) -> None:
+        self._journal, self._places, self._tell = journal, places, tell
         self._running: dict[str, tuple[frozenset[int] | None, asyncio.Task[Path]]] = {}
         self._shares: dict[str, float] = {}
 
@@ -71,9 +68,7 @@ class Exports:
             self._shares[kind] = share
             progress(share)
 
-        sizes = self._sizes if chosen is None else None
-        session = Session(self._journal, self._places, chosen, heard, self._tell, sizes)
-        return write_export(session, kind, self._places.exports)
+        return write_export(Session(self._journal, self._places, chosen, heard, self._tell), kind, self._places.exports)
 
     def _done(self, kind: str, task: asyncio.Task[Path]) -> None:
         self._running.pop(kind, None)

@@ -43,7 +43,7 @@ def _render(session: Session, grown: Growth, found: list[Row]) -> str:
 
 
 def _parts(session: Session, grown: Growth, found: list[Row]) -> dict[str, Any]:
-    counts, told = session.journal.counts(), _sizes(session, grown)
+    counts, told = session.journal.counts(), grown.sizes[grown.unit].sizes().told()
     raised = [row for row in found if row["kind"] == "alarm" and row["data"].get("raised")]
     happened = parts.happened(found)
     shown = chosen_frames(session, grown.first, grown.last, [row["data"]["frame"] for row in raised])
@@ -74,14 +74,11 @@ def _lines(session: Session, grown: Growth, raised: list[Row]) -> list[tuple[str
     if not grown.frames:
         return []
     swaps = sorted(grown.began.values())[1:]
-    return lines(grown.trend[grown.unit].told(), grown.unit, _alarms(session, raised), swaps)
+    alarms, unit = _alarms(session, raised), grown.unit
+    return lines(grown.trend[unit].told(), grown.trend["px"].told(), unit, alarms, swaps)
 
 
 def _alarms(session: Session, raised: list[Row]) -> list[float]:
     """When the frames were taken with which an alarm began; events themselves are told later."""
     rows = (session.journal.frame(row["data"]["frame"]) for row in raised)
     return [time_of(row) for row in rows if row is not None]
-
-
-def _sizes(session: Session, grown: Growth) -> dict[str, Any]:
-    return session.sizes() if session.sizes is not None else grown.sizes[grown.unit].sizes().told()

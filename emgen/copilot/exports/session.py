@@ -25,8 +25,7 @@ Row = dict[str, Any]
 class Session:
     """``chosen``: only frames of these numbers. ``heard`` is told how far the export is, 0 to 1.
 
-    Frames that are answered while it is read may be left out. ``sizes``: of the whole session, where the caller has
-    them (``Sizes.told``).
+    Frames that are answered while it is read may be left out.
     """
 
     journal: Journal
@@ -34,7 +33,6 @@ class Session:
     chosen: frozenset[int] | None = None
     heard: Callable[[float], None] = lambda share: None
     tell: Callable[[str], None] = lambda line: None
-    sizes: Callable[[], dict[str, Any]] | None = None
     models: Mapping[int, Row] = field(init=False)
 
     def __post_init__(self) -> None:

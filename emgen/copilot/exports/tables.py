@@ -10,23 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emgen.copilot.answer import read_table
 from emgen.copilot.exports.session import Row, Session, iso, time_of
 from emgen.files import replacing
 
 if TYPE_CHECKING:
-    import pandas
     import pyarrow
 
-ADDED = ("frame", "time", "model")
-"""Columns after those of ``emgen.particles.measure``."""
 FRAMES = (
     "frame", "name", "time", "state", "reason", "particles", "mean_diameter_px", "median_diameter_px",
     "mean_diameter_nm", "median_diameter_nm", "coverage", "domain_score", "pixel_size_nm", "height", "width",
     "received", "answered", "seconds_to_answer", "model", "model_place", "marked", "remark", "notes", "file", "sha256",
 )  # fmt: skip
 """Columns of ``frames.csv``."""
-_ROWS = 50_000
+_ROWS = 20_000
 """In a row group of Parquet."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -42,61 +38,76 @@ def harmless(text: str) -> str:
 
 def write_particles_csv(session: Session, path: Path) -> None:
     """One row a particle, six digits; of frames without a pixel size the columns in nm are empty."""
-    columns = [*_measured().columns, *ADDED]
+    schema = _schema()
     with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerow(columns)
-        for row, table in _tables(session):
-            added = {"image": harmless(row["name"]), "time": iso(time_of(row))}
-            whole = table.assign(**added).reindex(columns=columns)
-            whole.to_csv(file, header=False, index=False, float_format="%.6g", lineterminator="\n")
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(schema.names)
+        for row, table in _tables(session, schema):
+            texts = {"image": harmless(row["name"]), "time": iso(time_of(row)), "model": session.digest_of(row)}
+            columns = ([texts[name]] * len(table) if name in texts else _fields(table[name]) for name in schema.names)
+            writer.writerows(zip(*columns, strict=True))
 
 
 def write_particles_parquet(session: Session, path: Path) -> None:
     """The same with every digit; ``time`` is a timestamp, and what is not known is null."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema = _schema()
     with replacing(path) as partial, pq.ParquetWriter(partial, schema) as writer:
-        waiting: list[pandas.DataFrame] = []
-        for row, table in _tables(session):
-            at = datetime.fromtimestamp(time_of(row), UTC)
-            waiting.append(table.assign(time=at).reindex(columns=schema.names))
+        waiting: list[pyarrow.Table] = []
+        for _, table in _tables(session, schema):
+            waiting.append(table)
             if sum(map(len, waiting)) >= _ROWS:
-                writer.write_table(_arrow(waiting, schema))
+                writer.write_table(pa.concat_tables(waiting))
                 waiting = []
         if waiting:
-            writer.write_table(_arrow(waiting, schema))
+            writer.write_table(pa.concat_tables(waiting))
 
 
-def _tables(session: Session) -> Iterator[tuple[Row, pandas.DataFrame]]:
-    """Of frames with particles, with ``frame`` and ``model``."""
+def _tables(session: Session, schema: pyarrow.Schema) -> Iterator[tuple[Row, pyarrow.Table]]:
+    """Of frames with particles."""
+    import pyarrow as pa
+
     for row in session.answered():
         data = session.journal.table(row["id"])
-        table = None if data is None else read_table(data, row["name"])
+        table = None if data is None else pa.ipc.open_stream(data).read_all()
         if table is not None and len(table):
-            yield row, table.assign(frame=row["id"], model=session.digest_of(row))
+            yield row, _whole(session, row, table, schema)
 
 
-def _measured() -> pandas.DataFrame:
-    """A table of no particle, with all columns that there may be."""
-    from emgen.particles import measure
+def _whole(session: Session, row: Row, table: pyarrow.Table, schema: pyarrow.Schema) -> pyarrow.Table:
+    """With all columns of the schema; null where there is no value, as measurements have NaN there."""
+    import pyarrow as pa
 
-    return measure(np.zeros((1, 1), np.int32), np.zeros((1, 1), np.float32), 1.0)
+    at = datetime.fromtimestamp(time_of(row), UTC)
+    same = {"image": row["name"], "frame": row["id"], "time": at, "model": session.digest_of(row)}
+    columns = []
+    for name, kind in zip(schema.names, schema.types, strict=True):
+        if name in same:
+            columns.append(pa.repeat(pa.scalar(same[name], kind), len(table)))
+        elif name in table.column_names:
+            columns.append(pa.array(table[name].to_numpy(), kind, from_pandas=True))
+        else:
+            columns.append(pa.nulls(len(table), kind))
+    return pa.table(columns, schema=schema)
+
+
+def _fields(column: pyarrow.ChunkedArray) -> list[Any]:
+    """Floats with six digits, nothing for null."""
+    return ["" if value is None else _field(value) for value in column.to_pylist()]
 
 
 def _schema() -> pyarrow.Schema:
+    """Of all columns that there may be."""
     import pyarrow as pa
 
-    measured = _measured().drop(columns="image")
+    from emgen.particles import measure
+
+    measured = measure(np.zeros((1, 1), np.int32), np.zeros((1, 1), np.float32), 1.0).drop(columns="image")
     kinds = [(name, pa.from_numpy_dtype(dtype)) for name, dtype in measured.dtypes.items()]
-    time = pa.timestamp("us", tz="UTC")
-    return pa.schema([("image", pa.string()), *kinds, ("frame", pa.int64()), ("time", time), ("model", pa.string())])
-
-
-def _arrow(tables: list[pandas.DataFrame], schema: pyarrow.Schema) -> pyarrow.Table:
-    import pyarrow as pa
-
-    return pa.concat_tables([pa.Table.from_pandas(table, schema, preserve_index=False) for table in tables])
+    added = [("frame", pa.int64()), ("time", pa.timestamp("us", tz="UTC")), ("model", pa.string())]
+    return pa.schema([("image", pa.string()), *kinds, *added])
 
 
 def write_frames_csv(session: Session, path: Path) -> None:

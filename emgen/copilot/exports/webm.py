@@ -50,7 +50,8 @@ def encoder(path: Path, size_WH: tuple[int, int], fps: float) -> Iterator[Callab
 
 
 def _add(video: Any, frame_HWC: Canvas) -> None:
-    video.write(np.ascontiguousarray(frame_HWC[..., ::-1]))
+    if video.write(np.ascontiguousarray(frame_HWC[..., ::-1])) is False:  # before OpenCV 5 it says nothing
+        raise OSError("a frame was refused")
 
 
 def _set_rate(path: Path, fps: float) -> None:

@@ -40,6 +40,8 @@ def estimate(told: Mapping[str, float | None], unit: str) -> tuple[str, str]:
 
     >>> estimate({"value": 12.31, "low": 12.11, "high": 12.52}, "nm")
     ('12.3 nm', '12.1 to 12.5')
+    >>> estimate({"value": 4.62, "low": 3.1, "high": 7.93}, "nm")
+    ('4.6 nm', '3.1 to 7.9')
     >>> estimate({"value": None, "low": None, "high": None}, "nm")
     ('–', '')
     """
@@ -48,7 +50,8 @@ def estimate(told: Mapping[str, float | None], unit: str) -> tuple[str, str]:
         return NOTHING, ""
     if low is None or high is None:
         return f"{plain(value)} {unit}", ""
-    places = decimals((high - low) / 2) if high > low else 2
+    two_digits = 1 - math.floor(math.log10(abs(value))) if value else 0
+    places = max(decimals((high - low) / 2), two_digits) if high > low else 2
     return f"{value:,.{places}f} {unit}", f"{low:,.{places}f} to {high:,.{places}f}"
 
 

@@ -20,7 +20,7 @@ class Card:
             with box("h2", ""):
                 box("span", "swatch")
                 self._title = Text("span", title)
-            ui.label("Mean diameter (95 % interval)").classes("quiet")
+            ui.label("Mean diameter (95 % interval, sampling only)").classes("quiet")
             with box("div", "large"):
                 self._mean, self._band = Text("strong"), Text("span")
             with box("dl", "facts"):
