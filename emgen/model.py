@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from emgen.errors import ModelError
+from emgen.memory import keep_freed_memory
 from emgen.registration import ReaderPlugin, StagePlugin
 from emgen.stages import Context, DownstreamTask, FloatArray, LabelArray, Polarity, RoughSegmenter, Stack
 
@@ -245,6 +246,7 @@ class Model:
         ``precision``: ``auto`` takes shorter arithmetic where the processor has it, ``float32`` never does. Tasks and
         rough segmenters that offer no ``accelerate`` stay as they are.
         """
+        keep_freed_memory()
         for part in (self.task, self.finder):
             if (faster := getattr(part, "accelerate", None)) is not None:
                 faster(precision)

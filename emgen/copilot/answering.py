@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -106,7 +107,7 @@ def main(pipe: Connection, setup: Setup) -> None:
 
 @dataclass
 class Clock:
-    """Seconds by stage."""
+    """Seconds by stage; ``write`` and ``draw`` go on beside ``measure`` and ``domain``."""
 
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -128,6 +129,7 @@ class Answerer:
         module, _, name = setup.opener.partition(":")
         opener: Callable[[Setup], tuple[Model, Host, str]] = getattr(import_module(module), name)
         self._setup, self._places = setup, Places(setup.root)
+        self._aside = ThreadPoolExecutor(1, thread_name_prefix="emgen-files")
         self._model, self._host, digest = opener(setup)
         self._normalise = modality_normalise(self._host, self._model.modality)
         self._domain = reference_of(setup.model, self._host)
@@ -166,7 +168,7 @@ class Answerer:
     def answer(self, task: Task) -> Answer:
         """Raises ``DataError`` for a frame that cannot be used, ``OutputError``, and what the model raises."""
         from emgen.data.stack import normalise_micrograph, open_file, read_frame
-        from emgen.particles import measure, write_labels
+        from emgen.particles import measure
 
         clock, path = Clock(), self._places.frame_file(task.stored)
         with clock.stage("read"):
@@ -175,18 +177,13 @@ class Answerer:
         with clock.stage("segment"):
             found = self._model.segment(micrograph.image_HW)
         size = micrograph.pixel_size_nm
+        files = self._aside.submit(self._write_files, clock, task.frame, raw.image_HW, found.label_HW, size)
         with clock.stage("measure"):
             table = measure(found.label_HW, raw.image_HW.astype(np.float32), size, task.name)
             rows = table_bytes(table)
         with clock.stage("domain"):
             score, words = self._judged(micrograph.image_HW, found, task.frame)
-        with clock.stage("write"):
-            folder, stem = self._places.labels(task.frame)
-            folder.mkdir(parents=True, exist_ok=True)
-            write_labels(folder, stem, found.label_HW, size)
-        with clock.stage("draw"):
-            picture, contours = self._places.picture(task.frame), self._places.contours(task.frame)
-            write_pictures(raw.image_HW, found.label_HW, picture, contours)
+        files.result()
         whole = ~table["border"].to_numpy(bool)
         height, width = raw.image_HW.shape
         return Answer(
@@ -204,6 +201,17 @@ class Answerer:
             domain_score=score,
             domain_words=words,
         )
+
+    def _write_files(self, clock: Clock, frame: int, image_HW: Any, label_HW: Any, size: float | None) -> None:
+        """Beside the measuring; most of it is compression, which leaves Python's lock to others."""
+        from emgen.particles import write_labels
+
+        with clock.stage("write"):
+            folder, stem = self._places.labels(frame)
+            folder.mkdir(parents=True, exist_ok=True)
+            write_labels(folder, stem, label_HW, size)
+        with clock.stage("draw"):
+            write_pictures(image_HW, label_HW, self._places.picture(frame), self._places.contours(frame))
 
     def _pixel_size(self, task: Task) -> float | None:
         """The user's goes over the sender's, which goes over the file's."""

@@ -17,10 +17,14 @@ def expand_into(label_HW: LabelArray, free_HW: NDArray[np.bool_], distance: floa
     >>> expand_into(np.array([[1, 0, 0, 0, 2]], np.int32), np.array([[True, True, True, True, False]]), 2.0).tolist()
     [[1, 1, 1, 2, 2]]
     """
+    import cv2
+
     reach, expanded_HW = int(distance), label_HW.copy()
     width = label_HW.shape[1] + 2 * reach
     padded = np.pad(label_HW, reach).ravel()
-    open_P = np.flatnonzero(free_HW & (label_HW == 0))
+    inside_HW = label_HW > 0
+    near_HW = cv2.dilate(inside_HW.view(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)).view(bool)
+    open_P = np.flatnonzero(free_HW & near_HW & ~inside_HW)
     y, x = np.divmod(open_P, label_HW.shape[1])
     there_P = (y + reach) * width + x + reach
     expanded = expanded_HW.ravel()  # a view: copies are contiguous

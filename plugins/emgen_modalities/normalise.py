@@ -29,8 +29,10 @@ def normalise(image_HW: NDArray[Any]) -> FloatArray:
     """
     values_HW = image_HW.astype(np.float64 if image_HW.dtype.itemsize > 2 else np.float32)
     low, high = _range(values_HW)
-    values_HW = replace_hot_pixels(values_HW, low, high)
-    low, high = _range(values_HW)
+    cleaned_HW = replace_hot_pixels(values_HW, low, high)
+    if cleaned_HW is not values_HW:
+        values_HW = cleaned_HW
+        low, high = _range(values_HW)
     if high <= low:
         low, high = float(values_HW.min()), float(values_HW.max())
     if high <= low:

@@ -1,21 +1,30 @@
-"""The microscope at work: each frame is drawn ahead, and its file written when it is due."""
+"""The microscope at work: each frame is drawn shortly before it is due, and its file written when it is.
+
+Drawing stands for what another machine does. It is put as late as is safe, so that it is over when the next file comes
+and does not take the time of the service that answers the file before.
+"""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from emgen.copilot.simulator.deferred import Deferred
 from emgen.copilot.simulator.files import Files
+from emgen.copilot.simulator.frame import Frame
 from emgen.copilot.simulator.scene import frames
 from emgen.copilot.simulator.settings import Simulation
 from emgen.copilot.simulator.truth import Truth
 from emgen.errors import OutputError, SpecError
 
 _NICE = 10
+_AHEAD = 1.5
+"""Times as long as a frame takes, it is begun before it is due."""
+_FORGOTTEN = 0.95
+"""From frame to frame, of the longest drawing so far."""
 _LATE_S = 0.05
 """A frame that comes later than that after its due time is told of."""
 _LOOK_S = 0.1
@@ -66,11 +75,18 @@ def simulate(
 def _acquire(
     files: Files, settings: Simulation, tell: Callable[[str], None], should_stop: Callable[[], bool]
 ) -> Acquired:
-    acquired, begin = Acquired(), None
+    acquired, drawing, index = Acquired(), _Drawing(frames(settings)), 0
+    begin = time.monotonic()
     try:
-        for index, frame in enumerate(frames(settings)):
-            begin = begin or time.monotonic()
+        while True:
             due = begin + index * settings.interval_s
+            if index and not _wait(due - drawing.ahead_s, files.deferred, should_stop):
+                return acquired
+            if (frame := drawing.next()) is None:
+                break
+            if not index:
+                begin = due = time.monotonic()
+            index += 1
             if not _wait(due, files.deferred, should_stop):
                 return acquired
             late_s = _lateness(acquired, due, settings, tell)
@@ -81,6 +97,25 @@ def _acquire(
         return acquired
     finally:
         files.deferred.do_needed()
+
+
+class _Drawing:
+    """Frames, and how long before its due time the next should be begun."""
+
+    def __init__(self, found: Iterator[Frame]) -> None:
+        self._found, self._slowest_s, self._drawn = found, 0.0, 0
+
+    @property
+    def ahead_s(self) -> float:
+        return _AHEAD * self._slowest_s if self._drawn > 1 else float("inf")
+
+    def next(self) -> Frame | None:
+        begun = time.monotonic()
+        frame = next(self._found, None)
+        if self._drawn:  # the first makes the specimen as well and is no measure
+            self._slowest_s = max(_FORGOTTEN * self._slowest_s, time.monotonic() - begun)
+        self._drawn += 1
+        return frame
 
 
 def _wait(due: float, deferred: Deferred, should_stop: Callable[[], bool]) -> bool:
