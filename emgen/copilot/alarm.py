@@ -75,7 +75,7 @@ def reference_of(place: str, host: Host) -> Reference | None:
 def threshold_of(reference: Reference, false_alarms: float) -> tuple[float, float]:
     """The score that is outside, and the rate of false alarms that it keeps.
 
-    That rate is the one asked for, or the smallest that so many training micrographs can promise.
+    That rate is the one asked for, or the smallest that so many training micrographs can carry.
     """
-    rate = max(false_alarms, reference.smallest_alpha)
+    rate = reference.supported_alpha(false_alarms)
     return reference.threshold(rate), rate

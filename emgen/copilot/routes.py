@@ -271,7 +271,7 @@ def _control(service: Service) -> APIRouter:
     @router.post("/count-from/{frame}")
     async def count_from(frame: int) -> dict[str, int]:
         """The session's size distribution begins with this frame; 0: with the first."""
-        service.count_from(frame)
+        await service.count_from(frame)
         return {"counted_from": frame}
 
     @router.post("/frames/{frame}/mark")

@@ -70,6 +70,7 @@ class Service:
         self.answering: int | None = None
         self.counted_from = 0
         self._held, self._woken = ExitStack(), asyncio.Event()
+        self._counting = asyncio.Lock()
         self._next: Worker | None = None
         self._waits: dict[int, dict[str, float]] = {}
 
@@ -206,9 +207,12 @@ class Service:
         change = self.alarm.add(found)
         before = time.time()
         kept = {f"alarm of {self.model}": self.alarm.state}
-        event = await self._journalled(lambda: self.journal.answer(found, self.model, change, kept))
-        if event is None:
-            return
+        async with self._counting:
+            event = await self._journalled(lambda: self.journal.answer(found, self.model, change, kept))
+            if event is None:
+                return
+            row = {**found.columns(), "id": found.frame, "at": task.closed_at or task.received_at}
+            self._count(row, found.diameter_K)
         answered = event["data"]["answered_at"]
         seconds = {
             **self._waits.pop(task.frame, {}),
@@ -218,8 +222,6 @@ class Service:
             "closed to answer": max(0.0, answered - (task.closed_at or task.received_at)),
         }
         self.latency.add(seconds)
-        row = {**found.columns(), "id": found.frame, "at": task.closed_at or task.received_at}
-        self._count(row, found.diameter_K)
 
     def _count(self, row: Mapping[str, Any], diameter_K: Any) -> None:
         """One frame more in the session's distribution and lines."""
@@ -305,12 +307,13 @@ class Service:
         self.news.tell()
         return found
 
-    def count_from(self, frame: int) -> None:
+    async def count_from(self, frame: int) -> None:
         """The session's size distribution and lines begin with this frame; 0: with the first."""
-        self.counted_from = frame
-        self.journal.keep("counted from", frame)
-        self.journal.tell("counted from", {"frame": frame})
-        self._count_all()
+        async with self._counting:
+            self.counted_from = frame
+            self.journal.keep("counted from", frame)
+            self.journal.tell("counted from", {"frame": frame})
+            await asyncio.to_thread(self._count_all)
         self.news.tell()
 
     async def use(self, model: str, why: str) -> None:

@@ -44,7 +44,7 @@ class Settings:
     pixel_size_nm: float | None = None
     device: str = "auto"
     precision: str = "auto"
-    settle_s: float = 0.2
+    settle_s: float = 0.15
     grace_s: float = 10.0
     limit: int = GIGABYTE
     reserve: int = GIGABYTE

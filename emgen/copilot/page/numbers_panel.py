@@ -48,8 +48,9 @@ class Numbers:
         title = "This frame" if frame is None else f"Frame {frame.number}"
         self._frame.show(title, _mean(sizes), frame_facts(frame, sizes))
 
-    def show_session(self, sizes: Mapping[str, Any]) -> None:
-        self._session.show(f"Session, {count(sizes['frames'], 'frame')}", _mean(sizes), session_facts(sizes))
+    def show_session(self, sizes: Mapping[str, Any], counted_from: int = 0) -> None:
+        first = f" from {counted_from:,} on" if counted_from else ""
+        self._session.show(f"Session, {count(sizes['frames'], 'frame')}{first}", _mean(sizes), session_facts(sizes))
 
 
 def _mean(sizes: Mapping[str, Any] | None) -> tuple[str, str]:

@@ -88,7 +88,17 @@ class PicturePanel:
                 if row["marked"]:
                     button("Remove the mark", lambda: self._keep_mark(dialog, False, ""))
                 button("Mark", lambda: self._keep_mark(dialog, True, remark.value or ""), strong=True)
+            ui.separator()
+            ui.label("The session's size distribution can begin with this frame, e.g. after a change of the specimen.")
+            with box("div", "buttons"):
+                if self._service.counted_from:
+                    button("Count all frames", lambda: self._count_from(dialog, 0))
+                button("Count from this frame on", lambda: self._count_from(dialog, row["id"]))
         dialog.open()
+
+    async def _count_from(self, dialog: ui.dialog, frame: int) -> None:
+        dialog.close()
+        await attempt(self._client, partial(self._service.count_from, frame))
 
     async def _keep_mark(self, dialog: ui.dialog, marked: bool, remark: str) -> None:
         dialog.close()

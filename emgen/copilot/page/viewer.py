@@ -92,7 +92,7 @@ class Viewer:
         self._header.show(board)
         self._models.show(board)
         self._notices.show(board)
-        self._numbers.show_session(board.session["sizes"])
+        self._numbers.show_session(board.session["sizes"], board.session["counted_from"])
         self._details.show(board)
         counts, wait = foot_words(board.session)
         self._counts.set_text(counts)
