@@ -41,7 +41,7 @@ def command() -> None:
 @click.option(
     "--false-alarms",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.01,
+    default=0.05,
     show_default=True,
     help="Share of frames of the model's own domain that may exceed the alarm's threshold.",
 )

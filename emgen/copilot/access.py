@@ -12,9 +12,10 @@ import hmac
 from collections.abc import Iterable
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 COOKIE = "emgen_token"
+_NEEDED = "A token is needed: Authorization: Bearer TOKEN, or ?token=TOKEN to open the page."
 _OWN = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -34,10 +35,11 @@ class Access:
             await _refuse(scope, receive, send, 403, reason)
         elif self._token is None or self._has_token(headers):
             await self._app(scope, receive, send)
-        elif scope["type"] == "http" and self._is_right(_query_token(scope)):
+        elif scope["type"] == "http" and scope["method"] == "GET" and self._is_right(_query_token(scope)):
+            # Of a page alone: a script that sends a frame would follow to nowhere and take that for an answer.
             await _set_cookie(scope, send)
         else:
-            await _refuse(scope, receive, send, 401, "A token is needed: Authorization: Bearer TOKEN, or ?token=TOKEN.")
+            await _refuse(scope, receive, send, 401, _NEEDED)
 
     def _refusal(self, headers: dict[str, str]) -> str:
         host = headers.get("host", "")
@@ -77,7 +79,7 @@ def _query_token(scope: Any) -> str | None:
 async def _set_cookie(scope: Any, send: Any) -> None:
     """To the same address without the token, which then stands in no history and no log."""
     rest = [pair for pair in parse_qsl(scope["query_string"].decode("latin-1")) if pair[0] != "token"]
-    path = "/" + scope["path"].lstrip("/\\")
+    path = "/" + quote(scope["path"].lstrip("/\\"))
     place = path + (f"?{urlencode(rest)}" if rest else "")
     token = _query_token(scope) or ""
     cookie = f"{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000"

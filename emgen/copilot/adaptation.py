@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emgen.copilot.adapting import ORDER, OUTCOME, STAND, Order
+from emgen.errors import EmgenError
 from emgen.files import make_folder, write_json_file
 
 if TYPE_CHECKING:
@@ -47,9 +48,10 @@ class Adaptation:
         service, settings = self._service, self._service.settings
         # Read by their stored files: of a file with many frames, all are learnt from.
         rows = await asyncio.to_thread(service.journal.newest, settings.adapt_frames)
+        if self._state == RUNNING:  # asked for twice at once
+            return
         files = dict.fromkeys(str(service.places.frame_file(row["stored"]).absolute()) for row in reversed(rows))
-        number = 1 + len(list(service.places.adaptations.glob("*/" + ORDER)))
-        folder = service.places.adaptations / f"{number:04d}"
+        folder = service.places.adaptations / f"{1 + _last_number(service.places.adaptations):04d}"
         make_folder(folder)
         order = Order(
             model=_absolute(service.worker.setup.model),
@@ -90,7 +92,10 @@ class Adaptation:
         except OSError as error:
             self._end({"error": f"could not be started ({error})"})
         if self._outcome.get("accepted"):
-            await self.use_candidate("clearly better on the newest frames")
+            try:
+                await self.use_candidate("clearly better on the newest frames")
+            except (EmgenError, OSError) as error:  # it can still be chosen by hand
+                self._tell(FAILED, error=f"the new model could not be loaded ({error})")
 
     async def _followed(self, process: asyncio.subprocess.Process) -> None:
         ending = asyncio.create_task(process.wait())
@@ -147,6 +152,11 @@ class Adaptation:
             "comparison": comparison,
             "candidate": outcome.get("model"),
         }
+
+
+def _last_number(adaptations: Path) -> int:
+    """Of the folders that are there; none is written into twice, also where an older one was deleted."""
+    return max((int(folder.name) for folder in adaptations.iterdir() if folder.name.isdecimal()), default=0)
 
 
 def _absolute(model: str) -> str:

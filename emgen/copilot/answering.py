@@ -50,7 +50,7 @@ class Setup:
     device: str = "auto"
     precision: str = "auto"
     pixel_size_nm: float | None = None
-    false_alarms: float = 0.01
+    false_alarms: float = 0.05
     opener: str = OPENER
 
 
@@ -77,6 +77,13 @@ class DiskFull:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """What nobody foresaw: the process ends, as after a driver's fault it would fail on every frame to come."""
+
+    reason: str
+
+
 def open_model(setup: Setup) -> tuple[Model, Host, str]:
     """Model, the host that reads its micrographs, digest. Raises ``EmgenError``."""
     from emgen.host import load_host
@@ -88,7 +95,7 @@ def open_model(setup: Setup) -> tuple[Model, Host, str]:
 
 
 def main(pipe: Connection, setup: Setup) -> None:
-    """Tells ``Ready`` or ``Unusable``, then for each ``Task`` an ``Answer``, ``Unusable`` or ``DiskFull``."""
+    """Tells ``Ready`` or ``Unusable``, then for each ``Task`` what became of it; after ``Broken`` it ends."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the service's; it closes the pipe
@@ -99,8 +106,10 @@ def main(pipe: Connection, setup: Setup) -> None:
         return
     try:
         pipe.send(answerer.ready)
-        while True:
-            pipe.send(answerer.try_answer(pipe.recv()))
+        answer: Any = None
+        while not isinstance(answer, Broken):
+            answer = answerer.try_answer(pipe.recv())
+            pipe.send(answer)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
 
@@ -153,7 +162,8 @@ class Answerer:
             write_labels(Path(folder), "warm-up", label_HW)
             write_pictures(image_HW, label_HW, Path(folder) / "1.jpg", Path(folder) / "1.png")
 
-    def try_answer(self, task: Task) -> Answer | Unusable | DiskFull:
+    def try_answer(self, task: Task) -> Answer | Unusable | DiskFull | Broken:
+        from emgen.copilot.intake import told
         from emgen.errors import OutputError
 
         try:
@@ -163,7 +173,9 @@ class Answerer:
         except DataError as error:
             return Unusable(str(error))
         except Exception as error:
-            return Unusable(f"{task.name}: the model failed on it ({type(error).__name__}: {error}).")
+            if isinstance(error, OSError) and isinstance(full := told(error, self._places.root), OutputError):
+                return DiskFull(str(full))
+            return Broken(f"{type(error).__name__}: {error}")
 
     def answer(self, task: Task) -> Answer:
         """Raises ``DataError`` for a frame that cannot be used, ``OutputError``, and what the model raises."""

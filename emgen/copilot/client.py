@@ -180,7 +180,10 @@ class Client:
         for _, kind, data in self._follow(after, until):
             if kind != "frame" or not _has_diameter(data, self.tell):
                 continue
-            last[data.get("frame")] = float(data["mean_diameter_nm"])  # a frame that is answered anew counts once
+            number = data.get("frame") or 0
+            if last and number not in last and number < max(last):
+                continue  # one that was skipped and is answered late says nothing about now
+            last[number] = float(data["mean_diameter_nm"])  # a frame that is answered anew counts once
             if len(last) > frames:
                 last.popitem(last=False)
             if len(last) < frames:
@@ -438,7 +441,7 @@ def _read(source: Any, offset: int, size: int, name: str) -> bytes:
 
 def _header(facts: Dict[str, Any]) -> str:
     """ASCII JSON of one line."""
-    name = str(facts["name"]).encode("utf-8", "replace").decode("utf-8")  # a file's name may hold what is no text
+    name = readable(str(facts["name"]))
     known = {key: value for key, value in facts.items() if value is not None}
     try:
         text = json.dumps(dict(known, name=name), allow_nan=False, default=_plain)
@@ -447,6 +450,11 @@ def _header(facts: Dict[str, Any]) -> str:
     if len(text) > FACTS_BYTES:
         raise ValueError(f"{name}: its facts take {len(text)} characters, at most {FACTS_BYTES}. Shorten metadata.")
     return text
+
+
+def readable(name: str) -> str:
+    """A file's name may hold what is no text, which no console and no JSON takes."""
+    return name.encode("utf-8", "replace").decode("utf-8")
 
 
 def _plain(value: Any) -> Any:
@@ -466,6 +474,8 @@ def _has_diameter(data: Any, tell: Tell) -> bool:
     if not isinstance(data, dict) or data.get("state", "done") != "done" or not data.get("particles"):
         return False
     nm = data.get("mean_diameter_nm")
+    if nm is None and data.get("mean_diameter_px", 0) is None:
+        return False  # the frame's edge cuts them all
     if nm is None:
         tell(f"{data.get('name')} has no pixel size: its diameter in nm is not known. Send pixel_size_nm.")
     return isinstance(nm, (int, float)) and math.isfinite(nm)
@@ -577,7 +587,7 @@ def deliver(client: Client, sent: SentList, path: str, seen: Tuple[str, int, int
     try:
         answer = client.send_file(path, closed_at=closed_at)
     except Refused as error:
-        client.tell(f"{path} is refused: {error}")
+        client.tell(f"{readable(path)} is refused: {error}")
         _note(client, sent, seen, refused=str(error))
         return False
     _note(client, sent, seen, sha256=answer["sha256"])
@@ -638,7 +648,7 @@ class _Pusher:
         try:
             self.refused += not deliver(self.client, self.sent, path, (name, size, mtime_ns), closed_at)
         except OSError as error:  # gone, or held by the program that writes it: later
-            self.client.tell(f"{path} cannot be read now ({error}).")
+            self.client.tell(f"{readable(path)} cannot be read now ({error}).")
             self.waiting[name] = (size, mtime_ns, time.monotonic() + 5, closed_at)
         else:
             del self.waiting[name]

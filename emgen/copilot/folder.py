@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from emgen.copilot.header import Header
-from emgen.copilot.intake import DiskFullError, Intake, Taken
-from emgen.copilot.journal import Arrival, Journal
+from emgen.copilot.intake import DiskFullError, Intake, NoRoomForItError, Taken
+from emgen.copilot.journal import Arrival, Journal, passes
 from emgen.copilot.watch import Arrival as Seen
 from emgen.copilot.watch import arrivals
 from emgen.errors import DataError
 
 ORIGIN = "folder"
 _FIRST_RETRY_S = 0.25
+_LATER_S = 30.0
+"""How often a file is tried again that is set aside because it cannot be copied now."""
 
 
 class Folder:
@@ -55,57 +58,93 @@ class Folder:
         async for seen in found:
             await self._take(seen)
 
-    def _arrival(self, path: Path, size: int, modified: int) -> Arrival:
-        return Arrival(ORIGIN, path.relative_to(self._folder).as_posix(), size, modified)
+    def _arrival(self, path: Path, size: int | None, modified: int | None) -> Arrival:
+        return Arrival(ORIGIN, _text(path.relative_to(self._folder).as_posix()), size, modified)
 
     async def _take(self, seen: Seen) -> None:
         error = await self._tried(seen)
         if error is not None:
             retry = asyncio.create_task(self._again(seen, error))
             self._retries.add(retry)
-            retry.add_done_callback(self._retries.discard)
+            retry.add_done_callback(self._given_up)
 
-    async def _tried(self, seen: Seen) -> DataError | OSError | None:
+    def _given_up(self, retry: asyncio.Task[None]) -> None:
+        self._retries.discard(retry)
+        if not retry.cancelled() and (error := retry.exception()) is not None:
+            self._tell(f"a file of {self._folder} is taken after a restart only ({type(error).__name__}: {error})")
+
+    async def _tried(self, seen: Seen) -> Exception | None:
         """Why the file cannot be taken; ``None`` where it is. On a full disk it waits for room."""
         noticed = time.time()
         arrival = self._arrival(seen.path, seen.size, seen.mtime_ns)
-        header = Header(name=seen.path.name)
+        header = Header(name=_text(seen.path.name))
         while True:
             try:
                 taken = await asyncio.to_thread(self._intake.take_file, seen.path, arrival, header, seen.closed_at)
+            except (DataError, OSError, NoRoomForItError) as error:
+                return error
             except DiskFullError as error:
                 await self._disk_full(error)
                 continue
-            except (DataError, OSError) as error:
-                return error
             if not taken.is_known:
                 now = time.time()
                 self._taken(taken, {"notice": max(0.0, noticed - seen.closed_at), "take in": now - noticed})
             return None
 
-    async def _again(self, seen: Seen, error: DataError | OSError) -> None:
+    async def _again(self, seen: Seen, error: Exception) -> None:
         """A file may pause while it is written: only one that stays as it is and is refused to the end is set aside.
 
-        One that changes comes again by itself.
+        One that changes comes again by itself. What cannot be copied (a share that is away, a file that somebody
+        locks) is no bad micrograph: it is told, and tried now and then until it can be.
         """
-        arrival, wait = self._arrival(seen.path, seen.size, seen.mtime_ns), _FIRST_RETRY_S
+        wait, is_told, found = _FIRST_RETRY_S, False, await self._unless_gone(seen, error)
         until = time.monotonic() + (self._grace_s if self._is_ours(seen) else 0)
-        found: DataError | OSError | None = error
-        while found is not None and time.monotonic() < until and not isinstance(found, FileNotFoundError):
-            await asyncio.sleep(wait)
+        while found is not None:
+            if not is_told and (time.monotonic() >= until or isinstance(found, FileNotFoundError)):
+                await self._set_aside(seen, found)
+                is_told = True
+                if isinstance(found, DataError | FileNotFoundError):
+                    return
+            await asyncio.sleep(_LATER_S if is_told else wait)
             wait = min(2 * wait, 2.0)
-            state = _state(seen.path)
+            state = await asyncio.to_thread(_state, seen.path)
             if state is not None and state != (seen.size, seen.mtime_ns):
                 return
-            found = await self._tried(seen)
-        if found is not None:
-            reason = "deleted or renamed before it could be read" if _state(seen.path) is None else str(found)
-            await asyncio.to_thread(self._journal.refuse, arrival, reason)
-            self._refused()
+            found = await self._unless_gone(seen, await self._tried(seen))
+            if is_told and isinstance(found, FileNotFoundError):
+                return
+
+    async def _unless_gone(self, seen: Seen, error: Exception | None) -> Exception | None:
+        """A file that is away with its folder is not deleted."""
+        if isinstance(error, FileNotFoundError) and not await asyncio.to_thread(seen.path.parent.is_dir):
+            return OSError(f"{seen.path.parent} is away")
+        return error
+
+    async def _set_aside(self, seen: Seen, error: Exception) -> None:
+        """Only what was read and is none is known from now on; all else is looked at again after a restart."""
+        is_none = isinstance(error, DataError)
+        arrival = self._arrival(seen.path, *((seen.size, seen.mtime_ns) if is_none else (None, None)))
+        is_gone = isinstance(error, FileNotFoundError)
+        reason = "deleted or renamed before it could be read" if is_gone else _text(str(error))
+        while True:
+            try:
+                await asyncio.to_thread(self._journal.refuse, arrival, reason)
+            except sqlite3.OperationalError as full:
+                if not passes(full):
+                    raise
+                await self._disk_full(DiskFullError(f"the journal cannot be written ({full})."))
+            else:
+                self._refused()
+                return
 
     def _is_ours(self, seen: Seen) -> bool:
         """Whether any reader opens such files; waiting does not help where none does."""
         return any(seen.path.name.lower().endswith(suffix) for suffix in self._suffixes)
+
+
+def _text(name: str) -> str:
+    """File names of another system may hold bytes that are no text, which neither journal nor page can take."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def _state(path: Path) -> tuple[int, int] | None:

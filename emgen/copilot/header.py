@@ -31,7 +31,7 @@ class Header(BaseModel):
     metadata: kept with the frame as it is.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: str = Field("frame", min_length=1, max_length=1024)
     size: int | None = Field(None, ge=0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sqlite3
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,18 +20,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emgen.copilot.header import ArrayHeader, Header
-from emgen.copilot.journal import Arrival, Journal
+from emgen.copilot.journal import Arrival, Journal, passes
 from emgen.copilot.places import Places
-from emgen.errors import DataError, EmgenError, OutputError
+from emgen.errors import DataError, OutputError
 
 if TYPE_CHECKING:
     from emgen.host import Host
 
 MEGABYTE = 1 << 20
+_PLENTY = 1_000_000_000
+"""Bytes: where so many are free besides the reserve, a file that does not fit is no reason to keep others waiting."""
 
 
 class DiskFullError(OutputError):
     """Too little room is left for a session; intake waits until there is more."""
+
+
+class NoRoomForItError(DiskFullError):
+    """One file is larger than the room that is left; others fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +58,14 @@ class Intake:
         self._journal, self._places, self._host, self._reserve = journal, places, host, reserve
 
     def check_room(self, coming: int = 0) -> None:
-        """Raises ``DiskFullError`` where the reserve would be touched."""
+        """Raises ``DiskFullError`` where the reserve would be touched, ``NoRoomForItError`` by one huge file alone."""
         free = shutil.disk_usage(self._places.root).free
         if free - coming < self._reserve:
+            if free - self._reserve > _PLENTY:
+                raise NoRoomForItError(
+                    f"{coming / 1e9:.2f} GB do not fit: {free / 1e9:.2f} GB are free on the session's disk, "
+                    f"{self._reserve / 1e9:.2f} GB of them kept for results. Free some space."
+                )
             raise DiskFullError(
                 f"{self._places.root}: {free / 1e9:.2f} GB are free, {self._reserve / 1e9:.2f} GB are kept for "
                 "results. Intake waits: free some space."
@@ -64,13 +76,14 @@ class Intake:
 
         Raises ``DataError`` where no reader accepts it, ``DiskFullError``.
         """
+        self._suffix(_last_part(header.name))  # before anything that is no micrograph is copied, however large it is
         self.check_room(path.stat().st_size)
         partial = self._places.uploads / f"{os.getpid()}-{time.monotonic_ns()}.taken"
         try:
             digest = _copied(path, partial)
             return self.take_stored(partial, digest, arrival, header, closed_at)
         except OSError as error:
-            raise _told(error, self._places.root) from error
+            raise told(error, self._places.root) from error
         finally:
             partial.unlink(missing_ok=True)
 
@@ -89,30 +102,32 @@ class Intake:
             numbers, new = self._journal.accept(
                 arrival, digest=digest, stored=stored, frames=frames, header=facts, closed_at=closed_at
             )
-        except EmgenError:
-            self._places.frame_file(stored).unlink(missing_ok=True)
+        except sqlite3.OperationalError as error:  # the stored file stays: the next try puts itself in its place
+            if passes(error):
+                raise DiskFullError(f"{self._places.root}: the journal cannot be written ({error}).") from error
             raise
         return Taken(numbers, not new)
 
     def _store(self, partial: Path, digest: str, header: Header) -> tuple[str, list[str]]:
         """Moves a file to its place and reads it: its name there, those of its frames. Nothing is left of a bad one."""
-        name = Path(header.name.replace("\\", "/")).name
+        name = _last_part(header.name)
         suffix = ".tif" if header.is_array else self._suffix(name)
         stored = self._places.stored(digest, suffix)
         place = self._places.frame_file(stored)
-        place.parent.mkdir(parents=True, exist_ok=True)
         try:
+            place.parent.mkdir(parents=True, exist_ok=True)
             if header.is_array:
                 write_array(place, partial.read_bytes(), header.array())
             else:
                 os.replace(partial, place)
             count = self._readable_frames(place)
+            _keep_through_power_cut(place)
         except DataError as error:
             place.unlink(missing_ok=True)
             raise type(error)(str(error).replace(str(place), name)) from error
         except OSError as error:
             place.unlink(missing_ok=True)
-            raise _told(error, self._places.root) from error
+            raise told(error, self._places.root) from error
         stem = Path(name).stem or digest[:8]
         return stored, [stem] if count == 1 else [f"{stem}-{number + 1}" for number in range(count)]
 
@@ -172,7 +187,27 @@ def _copied(source: Path, target: Path) -> str:
     return digest.hexdigest()
 
 
-def _told(error: OSError, root: Path) -> BaseException:
+def _last_part(name: str) -> str:
+    """Of a path of any system."""
+    return Path(name.replace("\\", "/")).name
+
+
+def _keep_through_power_cut(place: Path) -> None:
+    """Its content and its name are on the disk before anybody is told that the file was taken."""
+    with place.open("r+b") as file:
+        os.fsync(file.fileno())
+    if os.name != "posix":
+        return
+    for folder in (place.parent, place.parent.parent):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def told(error: OSError, root: Path) -> Exception:
+    """``DiskFullError`` where it means that; else the error itself."""
     import errno
 
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

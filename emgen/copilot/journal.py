@@ -408,6 +408,11 @@ class Journal:
             last = rows[-1]["id"]
 
 
+def passes(error: sqlite3.OperationalError) -> bool:
+    """Whether to wait and try again: a disk that is full or fails, another program that holds the file."""
+    return any(words in str(error) for words in ("full", "disk I/O", "locked", "unable to open"))
+
+
 _TASKS = """SELECT f.id, f.name, f.number, f.received_at, f.closed_at, f.attempts, files.stored, files.header
     FROM frames f JOIN files ON files.id = f.file"""
 _FRAMES = """SELECT f.*, files.name AS file_name, files.stored, files.digest

@@ -20,6 +20,7 @@ from emgen.copilot.client import (
     SentList,
     default_state,
     deliver,
+    readable,
     sent_list_path,
 )
 from emgen.copilot.watch import Arrival, arrivals
@@ -111,11 +112,12 @@ async def _push_one(arrival: Arrival, client: Client, sent: SentList, folder: Pa
         try:
             is_taken = await _in_thread(deliver, client, sent, str(arrival.path), seen, arrival.closed_at)
         except FileNotFoundError:
-            client.tell(f"{arrival.path} is gone before it was sent.")
+            client.tell(f"{readable(str(arrival.path))} is gone before it was sent.")
             break
         except OSError as error:
             if tried == _UNREADABLE_TRIES:
-                client.tell(f"{arrival.path} cannot be read ({error}). It is sent when it changes, or after a restart.")
+                name = readable(str(arrival.path))
+                client.tell(f"{name} cannot be read ({error}). It is sent when it changes, or after a restart.")
             await asyncio.sleep(_UNREADABLE_WAIT_S)
         else:
             pushed.taken += is_taken

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Body, FastAPI, Header, HTTPException, Query, Request, Response
@@ -20,6 +21,8 @@ from emgen.errors import DataError, ModelError, OutputError
 
 HEARTBEAT_S = 15.0
 RETRY_AFTER_S = 5
+_FORM = 1 << 20
+"""Bytes that a form may have besides its file."""
 T = TypeVar("T")
 FrameHeader = Annotated[
     str | None,
@@ -91,10 +94,11 @@ def _intake(service: Service) -> APIRouter:
 
 
 async def _multipart(service: Service, request: Request, header: str | None) -> dict[str, Any]:
-    from starlette.formparsers import MultiPartException
+    from starlette.formparsers import MultiPartException, MultiPartParser
 
+    stream = _limited(request, service.uploads.limit + _FORM)
     try:
-        form = await request.form(max_files=1, max_fields=4)
+        form = await MultiPartParser(request.headers, stream, max_files=1, max_fields=4).parse()
     except MultiPartException as error:
         raise DataError(f"the form cannot be read ({error}).") from error
     file = form.get("file")
@@ -103,19 +107,23 @@ async def _multipart(service: Service, request: Request, header: str | None) -> 
     if (file.size or 0) > service.uploads.limit:
         raise TooLargeError(f"{file.filename}: {file.size} bytes; the service takes {service.uploads.limit} at most.")
     data = await file.read()
+    await file.close()
     facts = _facts(header, file.filename)
     return await _taken(service, lambda: service.uploads.take_whole(data, facts))
 
 
 async def _body(request: Request, limit: int) -> bytes:
+    return b"".join([part async for part in _limited(request, limit)])
+
+
+async def _limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
     """Not one byte more than allowed is kept, whatever `Content-Length` says. Raises ``TooLargeError``."""
-    parts, size = [], 0
+    size = 0
     async for part in request.stream():
         size += len(part)
         if size > limit:
             raise TooLargeError(f"the body is larger than {limit} bytes.")
-        parts.append(part)
-    return b"".join(parts)
+        yield part
 
 
 def _facts(header: str | None, name: str | None) -> Facts:
@@ -132,6 +140,9 @@ async def _taken(service: Service, take: Callable[[], Stand]) -> dict[str, Any]:
     begun = time.time()
     try:
         stand = await asyncio.to_thread(take)
+    except DiskFullError as error:
+        service.stall(error)
+        raise
     finally:
         service.news.tell()
     if stand.state == "accepted" and not stand.is_known:
@@ -161,9 +172,14 @@ def _session(service: Service) -> APIRouter:
 
         The number of each is its `id`: with `after` (or `Last-Event-ID`) a script that was cut off misses none.
         """
-        known = after if after is not None else last_event_id
-        begin = service.journal.last_event() if known is None else known
+        known, last = after if after is not None else last_event_id, service.journal.last_event()
+        begin = last if known is None else known if known <= last else 0  # a number of another session's
         return StreamingResponse(_stream(service, begin), media_type="text/event-stream", headers=_LIVE)
+
+    @router.get("/client.py", response_class=FileResponse)
+    async def client() -> FileResponse:
+        """The microscope's side in one file: Python 3.6 on, nothing else needed."""
+        return FileResponse(Path(__file__).with_name("client.py"), media_type="text/x-python", filename="client.py")
 
     @router.get("/set-aside")
     async def set_aside(limit: int = Query(100, ge=1, le=10_000)) -> list[dict[str, Any]]:
@@ -178,6 +194,7 @@ _LIVE = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 async def _stream(service: Service, after: int) -> AsyncIterator[str]:
     yield f"id: {after}\n: emgen copilot\n\n"  # a script that is cut off before its first event knows where it was
+    sent = time.monotonic()
     while True:
         seen = service.news.count
         rows = await asyncio.to_thread(service.journal.events, after)
@@ -185,8 +202,13 @@ async def _stream(service: Service, after: int) -> AsyncIterator[str]:
             after = row["id"]
             data = json.dumps({**row["data"], "at": row["at"]})
             yield f"id: {row['id']}\nevent: {row['kind']}\ndata: {data}\n\n"
-        if not rows and await service.news.wait(seen, HEARTBEAT_S) == seen:
+        # Much that is news (how far an adaptation is) is no event: what was sent counts, not what was told.
+        if not rows and (silent_s := time.monotonic() - sent) < HEARTBEAT_S:
+            await service.news.wait(seen, HEARTBEAT_S - silent_s)
+            continue
+        if not rows:
             yield ": still here\n\n"
+        sent = time.monotonic()
 
 
 def _frames(service: Service) -> APIRouter:
@@ -232,11 +254,16 @@ def _frames(service: Service) -> APIRouter:
 
 def _file_route(router: APIRouter, name: str, place: Callable[[int], Any], kind: str) -> None:
     @router.get(f"/frames/{{frame}}/{name}", response_class=FileResponse, name=name)
-    async def file(frame: int) -> FileResponse:
+    async def file(frame: int, request: Request) -> Response:
         found = place(frame)
         if not found.exists():
             raise HTTPException(404, f"frame {frame} is not answered yet")
-        return FileResponse(found, media_type=kind, headers={"Cache-Control": "private, max-age=3600"})
+        # A browser asks each time: another session at the same address counts its frames from 1 as well.
+        headers = {"Cache-Control": "private, no-cache"}
+        answer = FileResponse(found, media_type=kind, headers=headers, stat_result=found.stat())
+        if request.headers.get("if-none-match") == answer.headers["etag"]:
+            return Response(status_code=304, headers={**headers, "ETag": answer.headers["etag"]})
+        return answer
 
 
 def _public(row: dict[str, Any]) -> dict[str, Any]:

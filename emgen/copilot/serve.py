@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +63,7 @@ def serve(settings: Settings, host: Host, tell: Callable[[str], None] = print) -
         import watchfiles  # noqa: F401
     except ImportError as error:
         raise PreflightError(f"emgen copilot needs {error.name}: pip install 'emgen[copilot]'") from error
-    with contextlib.suppress(KeyboardInterrupt):  # the server has ended in good order before it tells
+    with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):  # told when all has ended in good order
         asyncio.run(_serve(settings, host, tell))
 
 
@@ -71,6 +73,7 @@ async def _serve(settings: Settings, host: Host, tell: Callable[[str], None]) ->
     from emgen.copilot.service import Service
 
     socket = _bound(settings.host, settings.port)
+    _end_when_asked()
     tell(f"loading {settings.model} …")
     async with Service(settings, host, tell) as service:
         config = uvicorn.Config(
@@ -87,6 +90,14 @@ async def _serve(settings: Settings, host: Host, tell: Callable[[str], None]) ->
                 work.result()
 
 
+def _end_when_asked() -> None:
+    """``SIGTERM``, by which a service manager stops what it runs, ends this task in as good an order as Ctrl-C."""
+    loop, own = asyncio.get_running_loop(), asyncio.current_task()
+    assert own is not None
+    with contextlib.suppress(ValueError):  # signals belong to the main thread
+        signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(own.cancel))
+
+
 def address(settings: Settings) -> str:
     """To open in a browser."""
     name = "localhost" if settings.host in ("127.0.0.1", "::1", "0.0.0.0", "::") else settings.host
@@ -100,7 +111,8 @@ def _bound(host: str, port: int) -> Any:
 
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     made = socket.socket(family, socket.SOCK_STREAM)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if os.name == "posix":  # on Windows it would let two services have one port
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         made.bind((host, port))
     except OSError as error:

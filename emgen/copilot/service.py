@@ -19,20 +19,20 @@ import numpy as np
 from emgen.copilot.adaptation import Adaptation
 from emgen.copilot.alarm import Alarm
 from emgen.copilot.answer import Answer
-from emgen.copilot.answering import DiskFull, Unusable
+from emgen.copilot.answering import DiskFull, Setup, Unusable
 from emgen.copilot.exports import Exports
 from emgen.copilot.folder import Folder
 from emgen.copilot.intake import DiskFullError, Intake, Taken
-from emgen.copilot.journal import Journal, Task
+from emgen.copilot.journal import Journal, Task, passes
 from emgen.copilot.news import News
 from emgen.copilot.places import Places
 from emgen.copilot.settings import Policy, Settings
-from emgen.copilot.sizes import SessionSizes, Sizes, sizes_of_frame
+from emgen.copilot.sizes import SessionSizes, Sizes, half_of_mean, sizes_of_frame
 from emgen.copilot.trend import Latency, Trend
 from emgen.copilot.uploads import Uploads
 from emgen.copilot.worker import Worker, WorkerDiedError
 from emgen.engine.lock import is_locked, locked
-from emgen.errors import EmgenError, OutputError
+from emgen.errors import EmgenError, ModelError, OutputError
 
 if TYPE_CHECKING:
     from emgen.host import Host
@@ -45,6 +45,8 @@ _WAITS = 1000
 _UPLOADS_KEPT_S = 7 * 24 * 3600.0
 _ROOM_S = 2.0
 """How often a full disk is looked at again."""
+_RESTARTS_S = (1.0, 60.0)
+"""How long is waited before a process that segments is started anew: at first, and at most."""
 UNITS = ("nm", "px")
 
 
@@ -70,8 +72,9 @@ class Service:
         self.answering: int | None = None
         self.counted_from = 0
         self._held, self._woken = ExitStack(), asyncio.Event()
-        self._counting = asyncio.Lock()
+        self._counting, self._loading = asyncio.Lock(), asyncio.Lock()
         self._next: Worker | None = None
+        self._recovering: asyncio.Task[None] | None = None
         self._waits: dict[int, dict[str, float]] = {}
 
     async def __aenter__(self) -> Service:
@@ -96,6 +99,8 @@ class Service:
         return self
 
     async def __aexit__(self, *error: object) -> None:
+        if self._recovering is not None:
+            self._recovering.cancel()
         if hasattr(self, "adaptation"):
             await self.adaptation.close()
         for worker in (self._next, getattr(self, "worker", None)):
@@ -235,7 +240,7 @@ class Service:
             values = np.asarray(diameter_K, float) * factor
             self.sizes[unit].add(int(row["id"]), values)
             mean = float(values.mean()) if len(values) else None
-            half = 1.96 * float(values.std(ddof=1)) / len(values) ** 0.5 if len(values) > 1 else None
+            half = half_of_mean(values)
             self.trend[unit].add(
                 at=at,
                 mean=mean,
@@ -254,8 +259,20 @@ class Service:
             reason = f"{task.name}: the process that segments dies over it ({error})."
             await self._journalled(lambda: self.journal.fail(task.frame, reason))
         await self._journalled(lambda: self.journal.tell("restarted", {"reason": str(error), "frame": task.frame}))
-        old, self.worker = self.worker, await Worker.start(self.worker.setup)
-        old.stop()
+        await asyncio.to_thread(self.worker.stop)
+        await self._start_anew(self.worker.setup)
+
+    async def _start_anew(self, setup: Setup) -> None:
+        """Until it can be: others may fill the GPU, a share may be away. A swap that is asked for goes before."""
+        wait, longest = _RESTARTS_S
+        while self._next is None:
+            try:
+                self.worker = await Worker.start(setup)
+                return
+            except (ModelError, OSError) as error:
+                self._tell(f"the process that segments cannot be started; it is tried again in {wait:.0f} s: {error}")
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, longest)
 
     async def _journalled(self, write: Callable[[], T]) -> T:
         """Where the disk is full it waits until there is room; nothing is given up."""
@@ -263,24 +280,34 @@ class Service:
             try:
                 return await asyncio.to_thread(write)
             except sqlite3.OperationalError as error:
-                if "full" not in str(error) and "disk I/O" not in str(error):
+                if not passes(error):
                     raise
                 await self._wait_for_room(DiskFullError(f"{self.journal.path}: {error}."))
 
     async def _wait_for_room(self, error: EmgenError) -> None:
+        self.stall(error)
+        await asyncio.sleep(_ROOM_S)
+
+    def stall(self, error: EmgenError) -> None:
+        """Something could not be written for want of room. The page says so until there is some again."""
         if not self.stalled:
             self._tell(str(error))
         self.stalled = str(error)
         self.news.tell()
-        await asyncio.sleep(_ROOM_S)
-        try:
-            await asyncio.to_thread(self.intake.check_room)
-        except DiskFullError as still:
-            self.stalled = str(still)
-        else:
-            self.stalled = ""
-            self._tell("there is room again; intake goes on")
-        self.news.tell()
+        if self._recovering is None or self._recovering.done():
+            self._recovering = asyncio.create_task(self._recover())
+
+    async def _recover(self) -> None:
+        while self.stalled:
+            await asyncio.sleep(_ROOM_S)
+            try:
+                await asyncio.to_thread(self.intake.check_room)
+            except DiskFullError as still:
+                self.stalled = str(still)
+            else:
+                self.stalled = ""
+                self._tell("there is room again; intake goes on")
+            self.news.tell()
 
     # What a user can ask for.
 
@@ -310,7 +337,7 @@ class Service:
     async def count_from(self, frame: int) -> None:
         """The session's size distribution and lines begin with this frame; 0: with the first."""
         async with self._counting:
-            self.counted_from = frame
+            self.counted_from = frame = max(0, min(frame, self.journal.last_frame() + 1))
             self.journal.keep("counted from", frame)
             self.journal.tell("counted from", {"frame": frame})
             await asyncio.to_thread(self._count_all)
@@ -321,20 +348,21 @@ class Service:
 
         Raises ``ModelError``.
         """
-        fresh = await Worker.start(self.settings.setup(model))
-        waiting, self._next = self._next, fresh
-        self._why = why
-        if waiting is not None:
-            await asyncio.to_thread(waiting.stop)
-        self._woken.set()
-        while self._next is fresh:
-            await asyncio.sleep(0.02)
+        async with self._loading:  # one after the other: each takes a model's memory
+            fresh = await Worker.start(self.settings.setup(model))
+            self._next, self._why = fresh, why
+            self._woken.set()
+            while self._next is fresh:
+                await asyncio.sleep(0.02)
 
     async def _swap_if_asked(self) -> None:
         if self._next is None:
             return
-        old, self.worker, self._next = self.worker, self._next, None
-        self._adopt(self._why)
+        old, fresh, why = self.worker, self._next, self._why
+        self.worker = fresh
+        await self._journalled(lambda: self._adopt(why))
+        if self._next is fresh:
+            self._next = None
         self.news.tell()
         await asyncio.to_thread(old.stop)
 

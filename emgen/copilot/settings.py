@@ -48,7 +48,7 @@ class Settings:
     grace_s: float = 10.0
     limit: int = GIGABYTE
     reserve: int = GIGABYTE
-    false_alarms: float = 0.01
+    false_alarms: float = 0.05
     adapt_minutes: float = 15.0
     adapt_frames: int = 24
     page: bool = True

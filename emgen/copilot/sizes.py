@@ -92,7 +92,7 @@ def sizes_of_frame(diameter_K: NDArray[Any], unit: str) -> Sizes:
     count = len(values)
     if not count:
         return Sizes(unit, 0, 1, Estimate(None), Estimate(None), None, None, None)
-    half = _Z * values.std(ddof=1) / np.sqrt(count) if count > 1 else np.nan
+    half = half_of_mean(values)
     mean = float(values.mean())
     rank = _Z * np.sqrt(count) / 2
     low, high = int(np.floor(count / 2 - rank)) - 1, int(np.ceil(count / 2 + rank))
@@ -109,12 +109,21 @@ def sizes_of_frame(diameter_K: NDArray[Any], unit: str) -> Sizes:
         unit,
         count,
         1,
-        Estimate(mean, *((mean - half, mean + half) if np.isfinite(half) else (None, None))),
+        Estimate(mean, *((mean - half, mean + half) if half is not None else (None, None))),
         median,
         float(d10),
         float(d90),
         Histogram(edge, shares.tolist(), low_B.tolist(), high_B.tolist()),
     )
+
+
+def half_of_mean(values: NDArray[Any]) -> float | None:
+    """Half of Student's 95 % interval of the mean; ``None`` for fewer than two values."""
+    from scipy.special import stdtrit
+
+    if len(values) < 2:
+        return None
+    return float(stdtrit(len(values) - 1, _TAILS[1]) * values.std(ddof=1) / np.sqrt(len(values)))
 
 
 class SessionSizes:
@@ -133,10 +142,11 @@ class SessionSizes:
         self.frames += 1
         if not len(values):
             return
-        self._total += np.outer(weight, (len(values), values.sum()))
         counts = _binned(values)
         filled = np.flatnonzero(counts)
         self._bins[:, filled] += np.outer(weight, counts[filled])
+        # Last, as who reads meanwhile takes a total for a sign that bins are filled.
+        self._total += np.outer(weight, (len(values), values.sum()))
 
     def sizes(self) -> Sizes:
         """What is known by now."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,10 @@ _RECENT = 1000
 
 
 class Trend:
-    """Points (``NAMES``) in the order of frames, at most ``MOST``. ``at``: seconds since 1970."""
+    """Points (``NAMES``) in the order of time, at most ``MOST``. ``at``: seconds since 1970.
+
+    Frames that were skipped are answered late, and then stand where they belong.
+    """
 
     def __init__(self) -> None:
         self._points: list[list[float]] = []
@@ -28,12 +32,13 @@ class Trend:
             self._points.append(_mean(self._open))
             self._open = []
         if len(self._points) >= MOST:
+            self._points.sort(key=itemgetter(0))
             self._points = [_mean(self._points[i : i + 2]) for i in range(0, len(self._points), 2)]
             self.merged *= 2
 
     def told(self) -> dict[str, list[float | None]]:
         """A list per name; ``None`` where a frame has no such value."""
-        rows = [*self._points, *([_mean(self._open)] if self._open else [])]
+        rows = sorted([*self._points, *([_mean(self._open)] if self._open else [])], key=itemgetter(0))
         columns = zip(*rows, strict=True) if rows else [[] for _ in NAMES]
         return {
             name: [None if value != value else round(value, 6) for value in column]
@@ -61,7 +66,7 @@ class Latency:
     def told(self) -> dict[str, dict[str, Any]]:
         """By stage ``p50``, ``p95``, ``p99``, seconds, and of how many frames."""
         told = {}
-        for stage, values in self._seconds.items():
+        for stage, values in list(self._seconds.items()):  # others add to it meanwhile
             p50, p95, p99 = (round(float(value), 4) for value in np.quantile(values, (0.5, 0.95, 0.99)))
             told[stage] = {"p50": p50, "p95": p95, "p99": p99, "frames": len(values)}
         return told

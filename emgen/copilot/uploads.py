@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from emgen.copilot.header import Header
-from emgen.copilot.intake import Intake
+from emgen.copilot.intake import Intake, told
 from emgen.copilot.journal import Arrival, Journal
 from emgen.copilot.places import Places
 from emgen.errors import DataError
@@ -49,7 +49,7 @@ class Uploads:
 
     def __init__(self, journal: Journal, places: Places, intake: Intake, limit: int) -> None:
         self._journal, self._places, self._intake, self.limit = journal, places, intake, limit
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def stand(self, digest: str) -> Stand:
         """Raises ``DataError`` for what is no SHA-256."""
@@ -74,8 +74,11 @@ class Uploads:
                 raise WrongOffsetError(stand.offset)
             self._intake.check_room(size - offset)
             partial = self._partial(digest)
-            with partial.open("ab") as file:
-                file.write(piece)
+            try:
+                with partial.open("ab") as file:
+                    file.write(piece)
+            except OSError as error:
+                raise told(error, self._places.root) from error
             if offset + len(piece) < size:
                 return Stand(offset + len(piece), "partial")
             return self._finish(partial, digest, size, header)
@@ -101,7 +104,7 @@ class Uploads:
         digest = hashlib.sha256(data).hexdigest()
         with self._lock:
             self._partial(digest).unlink(missing_ok=True)
-        return self.add(digest, 0, data, header.model_copy(update={"size": len(data)}))
+            return self.add(digest, 0, data, header.model_copy(update={"size": len(data)}))
 
     def _partial(self, digest: str) -> Path:
         if not _DIGEST.fullmatch(digest):

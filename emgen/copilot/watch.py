@@ -136,7 +136,7 @@ class _Watcher:
         self._settling = _Settling()
         self._seen: dict[str, State] = {}
         self._young: dict[str, float] = {}
-        self._touched: set[str] = set()
+        self._touched: dict[str, float] = {}  # when it was heard: others may be served before, which takes its time
         self._woken, self._look_now = asyncio.Event(), asyncio.Event()
         self._looked_at, self._is_away = 0.0, False
 
@@ -176,12 +176,14 @@ class _Watcher:
         return found
 
     async def _notice_touched(self) -> None:
-        names, self._touched = list(self._touched), set()
-        for name, state in zip(names, await self._states(names), strict=True):
-            self._notice(name, state, is_written=True)
+        heard, self._touched = self._touched, {}
+        for (name, at), state in zip(heard.items(), await self._states(list(heard)), strict=True):
+            self._notice(name, state, heard_at=at)
 
-    def _notice(self, name: str, state: State | None, is_written: bool = False, since: float | None = None) -> None:
-        """``is_written``: an event says so. ``since``: unix time of the look before this one, for what a look found."""
+    def _notice(
+        self, name: str, state: State | None, heard_at: float | None = None, since: float | None = None
+    ) -> None:
+        """``heard_at``: unix time of an event; ``since``: of the look before this one, for what a look found."""
         if state is None:
             self._settling.drop(name)
             self._seen.pop(name, None)
@@ -196,10 +198,11 @@ class _Watcher:
         # On a local POSIX disk a write sets the time at once; elsewhere it may come late, or from another clock.
         is_timely = os.name == "posix" and not self._poll and -0.01 <= age < _RECENT_S
         is_timely &= since != 0.0  # at the start all wait alike, so that the order is kept
-        if before and before.state == state and (is_timely or not is_written):
+        if before and before.state == state and (is_timely or heard_at is None):
             return
-        earliest = now - _RECENT_S if since is None else since
-        closed_at = mtime if earliest <= mtime <= now else now
+        noticed_at = now if heard_at is None else heard_at
+        earliest = noticed_at - _RECENT_S if since is None else since
+        closed_at = mtime if earliest <= mtime <= now else noticed_at
         due = time.monotonic() + self._settle_s - (max(age, 0.0) if is_timely else 0.0)
         self._settling.put(name, _Candidate(state, due, closed_at))
 
@@ -314,7 +317,7 @@ class _Watcher:
                 if self._subfolders and change is Change.added and os.path.isdir(path):
                     self._look_now.set()  # what came with a folder sends no events
                 elif self._is_wanted(name):
-                    self._touched.add(name)
+                    self._touched[name] = time.time()
             self._woken.set()
 
 

@@ -8,9 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from emgen.copilot.answer import Answer
-from emgen.copilot.answering import DiskFull, Ready, Setup, Unusable, main
+from emgen.copilot.answering import Broken, DiskFull, Ready, Setup, Unusable, main
 from emgen.copilot.journal import Task
 from emgen.errors import ModelError
+
+PATIENCE_S = 1200.0
+"""A process that is silent for so long hangs (in a driver, say) and is ended."""
 
 
 class WorkerDiedError(Exception):
@@ -37,9 +40,10 @@ class Worker:
         try:
             first = await worker._in_thread(worker._receive)
         except WorkerDiedError as error:
+            await asyncio.to_thread(worker.stop)
             raise ModelError(f"{setup.model}: the process that loads it has died ({error}).") from error
         if isinstance(first, Unusable):
-            worker.stop()
+            await asyncio.to_thread(worker.stop)
             raise ModelError(first.reason)
         assert isinstance(first, Ready)
         worker.ready = first
@@ -55,10 +59,15 @@ class Worker:
             self._pipe.send(task)
         except OSError as error:
             raise WorkerDiedError(self._how()) from error
-        return self._receive()
+        if isinstance(answered := self._receive(), Broken):
+            raise WorkerDiedError(answered.reason)
+        return answered
 
     def _receive(self) -> Any:
         try:
+            if not self._pipe.poll(PATIENCE_S):
+                self._process.kill()
+                raise WorkerDiedError(f"it was silent for {PATIENCE_S / 60:.0f} minutes")
             return self._pipe.recv()
         except (EOFError, OSError) as error:
             raise WorkerDiedError(self._how()) from error

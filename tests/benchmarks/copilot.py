@@ -294,6 +294,7 @@ def _adapt_on_alarm(service: Running, asked: dict[str, float]) -> None:
             if session["alarm"]["since"] is not None and rows >= session["alarm"]["since"] + 23:
                 service.post("/adaptation/start", b"{}", headers)  # as a user would, with frames enough of the new kind
                 asked["started"] = time.time()
+                continue
         if "started" in asked and session["adaptation"]["state"] != "running":
             asked["settled"] = time.time()
             asked["state"] = session["adaptation"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -137,3 +138,36 @@ def test_a_model_is_swapped_while_paused(service: Running) -> None:
     service.post("/pause")
     service.post("/model", json.dumps({"place": "another"}).encode(), {"Content-Type": "application/json"})
     assert service.get("/session")["model"]["place"] == "another"
+
+
+def test_without_room_nothing_is_taken_and_the_session_says_so(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    with Running(tmp_path / "session", watch=tmp_path / "in", reserve=10**18) as service:
+        with pytest.raises(urllib.error.HTTPError) as full:
+            post(service, 1)
+        assert full.value.code == 507
+        assert int(full.value.headers["Retry-After"]) > 0
+        assert "are kept for results" in service.get("/session")["stalled"]
+        tifffile.imwrite(tmp_path / "in" / "one.tif", an_image(1))
+        time.sleep(1)
+        counts = service.get("/session")["counts"]
+        assert (counts["received"], counts["refused"]) == (0, 0), "it waits for room, and is not set aside"
+
+
+def test_the_client_comes_from_the_service(service: Running, tmp_path: Path) -> None:
+    import subprocess
+    import sys
+    import urllib.request
+
+    with urllib.request.urlopen(f"{service.url}/client.py") as answer:
+        (tmp_path / "client.py").write_bytes(answer.read())
+    tifffile.imwrite(tmp_path / "in" / "one.tif", an_image(1))
+    sent = (
+        "import client, sys; copilot = client.Client(sys.argv[1]);"
+        "print(copilot.send_file(sys.argv[2])['frames'], copilot.session()['counts']['received'])"
+    )
+    command = [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {sent}"]
+    ran = subprocess.run(
+        [*command, service.url, str(tmp_path / "in" / "one.tif")], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.split() == ["[1]", "1"]

@@ -103,3 +103,12 @@ def test_other_addresses_need_a_token() -> None:
     with pytest.raises(SpecError, match="8 to 200"):
         Settings(model="pretrained", root=Path("s"), host="0.0.0.0", token="a; b=c ")
     Settings(model="pretrained", root=Path("s"), host="0.0.0.0", token=TOKEN)
+
+
+def test_a_token_in_the_address_opens_pages_and_takes_no_frames() -> None:
+    answer = a_client(TOKEN).post(f"/x?token={TOKEN}")
+    assert answer.status_code == 401, "a client that follows 303 would take a list of frames for an answer"
+
+
+def test_a_link_may_hold_any_letters() -> None:
+    assert a_client(TOKEN).get(f"/%C2%B5%0A%E6%BC%A2?token={TOKEN}").headers["location"] == "/%C2%B5%0A%E6%BC%A2"

@@ -473,6 +473,17 @@ def test_waiting_counts_an_answer_renewed_once_and_passes_over_what_has_no_diame
     assert any("b.tif has no pixel size" in line for line in told)
 
 
+def test_waiting_passes_over_frames_that_are_answered_late(service, client):
+    service.events = [frame(1, 5.0, frame=7), frame(2, 1.0, frame=3), frame(3, 5.0, frame=8)]
+    assert client.wait_for_mean_diameter(5.0, frames=2, direction="grow") == 5.0
+
+
+def test_particles_that_the_edge_cuts_are_no_lack_of_a_pixel_size(service, client, told):
+    service.events = [frame(1, None, mean_diameter_px=None), frame(2, 5.0)]
+    assert client.wait_for_mean_diameter(5.0, frames=1, direction="grow") == 5.0
+    assert not any("pixel size" in line for line in told)
+
+
 def test_waiting_ends_at_its_time(service, client):
     service.events = [frame(1, 1.0)]
     start = time.monotonic()

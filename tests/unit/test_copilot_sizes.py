@@ -88,3 +88,19 @@ def test_latency_by_stage() -> None:
     assert told["frames"] == 1000
     assert told["p50"] == pytest.approx(1.5, abs=0.01)
     assert told["p99"] == pytest.approx(1.99, abs=0.01)
+
+
+def test_the_interval_of_a_few_particles_is_students() -> None:
+    from scipy import stats
+
+    values = np.array([9.0, 10.0, 12.0])
+    low, high = stats.t.interval(0.95, 2, values.mean(), stats.sem(values))
+    mean = sizes_of_frame(values, "nm").mean
+    assert (mean.low, mean.high) == (pytest.approx(low), pytest.approx(high))
+
+
+def test_a_frame_that_is_answered_late_stands_at_its_time() -> None:
+    trend = Trend()
+    for at in (1.0, 3.0, 4.0, 2.0):
+        trend.add(at=at, mean=at)
+    assert trend.told()["mean"] == [1.0, 2.0, 3.0, 4.0]
