@@ -8,6 +8,8 @@ ordinary run folder; an interrupted one goes on where it was.
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -204,7 +206,20 @@ def _compared(new: Model, old: Model, paths: Sequence[str], host: Host, seed: in
     return asdict(comparison), accepted, why
 
 
+def _end_with(parent: int, every_s: float = 2.0) -> None:
+    """A service that was killed cannot end this process, and its next start begins another on the same folder."""
+    import threading
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(every_s)
+        os.kill(os.getpid(), signal.SIGTERM)  # as if asked to: what a checkpoint can keep is kept
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def main(folder: str) -> int:
+    _end_with(os.getppid())
     try:
         adapt(Path(folder))
     except EmgenError as error:

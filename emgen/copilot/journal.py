@@ -15,7 +15,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -244,14 +244,14 @@ class Journal:
                 _count(db, "skipped", -asked)
         return asked
 
-    def again(self, frames: Iterable[int]) -> int:
-        """Puts failed frames back; how many there were."""
+    def process_failed(self) -> int:
+        """Asks once more for all frames that failed; how many there are."""
         with self._transaction() as db:
-            update = "UPDATE frames SET state='later', reason=NULL, attempts=0 WHERE state='failed' AND id=?"
-            back = sum(db.execute(update, (frame,)).rowcount for frame in frames)
-            if back:
-                _count(db, "failed", -back)
-        return back
+            update = "UPDATE frames SET state='later', reason=NULL, attempts=0 WHERE state='failed'"
+            asked = db.execute(update).rowcount
+            if asked:
+                _count(db, "failed", -asked)
+        return asked
 
     def waiting(self) -> int:
         return int(self._rows("SELECT count(*) AS n FROM frames WHERE state IN ('queued','later')")[0]["n"])

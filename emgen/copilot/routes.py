@@ -290,6 +290,11 @@ def _control(service: Service) -> APIRouter:
         service.set_policy(policy)
         return {"policy": policy}
 
+    @router.post("/failed/process")
+    async def process_failed() -> dict[str, int]:
+        """Frames that could not be segmented are tried again, when nothing else waits."""
+        return {"frames": service.process_failed()}
+
     @router.post("/skipped/process")
     async def process_skipped() -> dict[str, int]:
         """Skipped frames are answered after all, when nothing else waits."""

@@ -302,7 +302,7 @@ class Service:
             await asyncio.sleep(_ROOM_S)
             try:
                 await asyncio.to_thread(self.intake.check_room)
-            except DiskFullError as still:
+            except (DiskFullError, OSError) as still:  # the disk may be away altogether
                 self.stalled = str(still)
             else:
                 self.stalled = ""
@@ -325,6 +325,13 @@ class Service:
 
     def process_skipped(self) -> int:
         asked = self.journal.process_skipped()
+        self._woken.set()
+        self.news.tell()
+        return asked
+
+    def process_failed(self) -> int:
+        """Tries frames again that could not be segmented, e.g. when the machine was short of memory."""
+        asked = self.journal.process_failed()
         self._woken.set()
         self.news.tell()
         return asked

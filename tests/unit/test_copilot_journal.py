@@ -116,7 +116,7 @@ def test_a_failed_frame_is_set_aside_and_can_be_tried_again(tmp_path: Path) -> N
     journal.fail(frame, "too dark")
     assert journal.next_task(newest=False) is None
     assert journal.set_aside()[0]["reason"] == "too dark"
-    assert journal.again([frame]) == 1
+    assert journal.process_failed() == 1
     assert journal.next_task(newest=False).frame == frame  # type: ignore[union-attr]
     assert journal.counts()["failed"] == 0
 

@@ -30,6 +30,7 @@ class Header:
                 self._model = ui.label().classes("quiet clipped")
             with box("div", "controls"):
                 self._skipped = button("", self._process_skipped, hint="Answer the skipped frames after all")
+                self._failed = button("", self._process_failed, hint="Try frames again that could not be segmented")
                 self._policy = ui.toggle(_POLICIES, on_change=self._set_policy).props("no-caps unelevated")
                 self._policy.props["aria-label"] = "Which frames are answered when more come in than can be"
                 self._pause = button("Pause", self._toggle_pause, icon="pause")
@@ -50,6 +51,9 @@ class Header:
         skipped = session["counts"]["skipped"]
         self._skipped.set_text(f"Process {skipped:,} skipped")
         self._skipped.set_visibility(skipped > 0)
+        failed = session["counts"]["failed"]
+        self._failed.set_text(f"Try {failed:,} again")
+        self._failed.set_visibility(failed > 0)
 
     async def _toggle_pause(self) -> None:
         await attempt(self._client, partial(self._service.pause, not self._service.is_paused))
@@ -60,6 +64,9 @@ class Header:
 
     async def _process_skipped(self) -> None:
         await attempt(self._client, self._service.process_skipped, "Skipped frames are answered when nothing waits.")
+
+    async def _process_failed(self) -> None:
+        await attempt(self._client, self._service.process_failed, "They are tried again when nothing else waits.")
 
 
 def doing(session: Any) -> str:
