@@ -38,6 +38,9 @@ _LOOKED_AT = 3
 """Frames by which the polarity is guessed."""
 _CLEARLY = 1.5
 """Times as many particles in the inverted image, for particles to have the other polarity."""
+_RECENT = 500
+_KNOWN_BY = 40
+"""Frames, at most, that say what is usual in the new model's domain."""
 USUAL_MINUTES = 15.0
 """The trainings below are made for this time; other budgets lengthen or shorten them."""
 
@@ -85,14 +88,16 @@ def adapt(folder: Path) -> None:
     order = read_order(folder)
     host = load_host()
     stand = Stand(folder)
-    old = load_model(order.model, host=host)
+    old = load_model(order.model, host=host).accelerate()
     trained, compared = _divided(order.frames)
     modality = order.modality or guess_modality(old, trained[-_LOOKED_AT:], host)
     stand.note(f"learning from {len(trained)} frames as {modality}")
     run = _run(spec_of(order, trained, modality), folder / "run", host, stand)
     stand.note("comparing both models")
-    new = load_model(run, host=host)
+    new = load_model(run, host=host).accelerate()
     comparison, accepted, why = _compared(new, old, compared, host, order.seed)
+    stand.note("learning what is usual now")
+    renew_reference(new, run, [*order.frames, *_since(folder, order.frames)], host)
     write_json_file(
         folder / OUTCOME,
         {"model": str(run.absolute()), "modality": modality, "accepted": accepted, "why": why, **comparison},
@@ -166,6 +171,52 @@ def guess_modality(model: Model, paths: Sequence[str], host: Host) -> str:
         if isinstance(plugin, ModalityPlugin) and plugin.polarity != model.polarity:
             return name
     return model.modality
+
+
+def _since(folder: Path, known: Sequence[str]) -> list[str]:
+    """Files of the session's newest frames that came while the model was made."""
+    from emgen.copilot.journal import JOURNAL, Journal
+    from emgen.copilot.places import Places
+
+    places = Places(folder.parent.parent)
+    if not (places.root / JOURNAL).exists():
+        return []
+    journal = Journal(places.root, only_read=True)
+    try:
+        newest = [str(places.frame_file(row["stored"]).absolute()) for row in reversed(journal.newest(_RECENT))]
+    finally:
+        journal.close()
+    first = newest.index(known[-1]) if known[-1] in newest else 0
+    return list(dict.fromkeys(path for path in newest[first:] if path not in known))
+
+
+def renew_reference(model: Model, folder: Path, paths: Sequence[str], host: Host) -> None:
+    """``domain.json`` of ``folder`` by all these frames, in the place of the one by those that were trained on.
+
+    The latter were taken one after the other and are nearly the same, while an experiment goes on: by their measure the
+    next minute would be outside.
+    """
+    from emgen.data.stack import modality_normalise
+    from emgen.domain import LEAST as LEAST_KNOWN
+    from emgen.domain import learn_reference
+
+    chosen = [paths[index] for index in np.unique(np.linspace(0, len(paths) - 1, _KNOWN_BY).round().astype(int))]
+    if len(chosen) >= LEAST_KNOWN:
+        images, normalise = _FirstFrames(chosen, host, model.modality), modality_normalise(host, model.modality)
+        learn_reference(images, model.segment, normalise, model.working_diameter, 0).save(folder)
+
+
+class _FirstFrames(Sequence[FloatArray]):
+    """The first frame of each file, read when it is asked for."""
+
+    def __init__(self, paths: Sequence[str], host: Host, modality: str) -> None:
+        self._paths, self._host, self._modality = paths, host, modality
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, index: Any) -> Any:
+        return _read(self._paths[index], self._host, self._modality)[0]
 
 
 def _sure(model: Model, image_HW: FloatArray) -> float:

@@ -114,3 +114,32 @@ def test_how_far_it_is_stands_in_a_file(tmp_path: Path) -> None:
     stand.begin("b")
     stand.plan("b", 10)
     assert json.loads((tmp_path / "stand.json").read_text()) == {"progress": 0.5, "words": "b"}
+
+
+def test_frames_since_the_training_widen_what_is_usual(tmp_path: Path, phantoms: list[Phantom]) -> None:
+    """A field of view that slowly brightens: by its first frames alone its last ones are far outside."""
+    import tifffile
+
+    from emgen.copilot.adapting import renew_reference
+    from emgen.domain import Reference, describe
+
+    model = Bright()
+    paths = []
+    for n in range(24):
+        image_HW = np.clip(phantoms[0].image_HW * (0.6 + 0.015 * n) + 0.004 * n, 0, 1)
+        noise = np.random.default_rng(n).normal(0, 0.02, image_HW.shape)
+        paths.append(str(tmp_path / f"{n:02d}.tif"))
+        tifffile.imwrite(paths[-1], np.clip((image_HW + noise) * 200, 0, 255).astype(np.uint8))
+    host, scores = load_host(), {}
+    from emgen.copilot.adapting import _read
+
+    for known in (8, 20):
+        folder = tmp_path / f"{known}"
+        folder.mkdir()
+        renew_reference(model, folder, paths[:known], host)
+        reference = Reference.load(folder)
+        assert reference is not None
+        (image_HW,) = _read(paths[-1], host, model.modality)
+        score = reference.score(describe(image_HW, model.segment(image_HW), model.working_diameter, 0))
+        scores[known] = score / reference.threshold(0.4)
+    assert scores[20] < scores[8]
