@@ -77,7 +77,12 @@ async def _serve(settings: Settings, host: Host, tell: Callable[[str], None]) ->
     tell(f"loading {settings.model} …")
     async with Service(settings, host, tell) as service:
         config = uvicorn.Config(
-            make_app(service), log_level="warning", timeout_graceful_shutdown=2, ws_max_size=1 << 20, lifespan="on"
+            make_app(service),
+            log_level="warning",
+            timeout_graceful_shutdown=2,
+            timeout_keep_alive=75,
+            ws_max_size=1 << 20,
+            lifespan="on",
         )
         server = uvicorn.Server(config)
         tell(f"emgen copilot: {address(settings)}  (Ctrl-C ends it; the session stays in {settings.root})")

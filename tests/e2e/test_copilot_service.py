@@ -171,3 +171,31 @@ def test_the_client_comes_from_the_service(service: Running, tmp_path: Path) -> 
         [*command, service.url, str(tmp_path / "in" / "one.tif")], capture_output=True, text=True, check=True
     )
     assert ran.stdout.split() == ["[1]", "1"]
+
+
+@pytest.mark.slow
+def test_the_service_adapts_to_another_way_of_imaging(tmp_path: Path) -> None:
+    """The shipped model, bright-field frames: it finds nothing, adapts beside its answers, and finds them."""
+    from emgen.copilot.answering import OPENER
+    from emgen.copilot.simulator import simulate, simulation
+
+    settings = simulation(
+        size_px=320, particles=20, diameter_px=26, frames=16, interval_s=0, modality="bf-tem", seed=2, labels=False
+    )
+    simulate(tmp_path / "in", settings, truth=tmp_path / "truth")
+    with Running(tmp_path / "session", model="pretrained", opener=OPENER, watch=tmp_path / "in") as service:
+        session = service.until(lambda now: now["counts"]["done"] == 16, 120)
+        assert session["alarm"]["raised"]
+        service.post("/adaptation/start", b'{"minutes": 5}', {"Content-Type": "application/json"})
+        session = service.until(lambda now: now["adaptation"]["state"] in ("compared", "failed"), 300, "an adaptation")
+        assert session["adaptation"]["comparison"]["accepted"], session["adaptation"]
+        assert session["adaptation"]["modality"] == "bf-tem"
+        session = service.until(lambda now: now["model"]["id"] == 2, 60, "the swap")
+        again = simulation(**{**settings.model_dump(), "seed": 3, "frames": 2, "stem": "later"})
+        simulate(tmp_path / "in", again, truth=tmp_path / "truth-later")
+        service.until(lambda now: now["counts"]["done"] == 18, 60)
+        found = [row for row in service.frames() if row["model"] == 2]
+        assert len(found) == 2
+        for row in found:
+            assert 12 <= row["particles"] <= 28
+            assert 20 <= row["mean_diameter_px"] <= 32
