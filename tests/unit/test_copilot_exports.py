@@ -9,6 +9,7 @@ import sys
 import threading
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -266,28 +267,29 @@ def test_an_unknown_kind_is_named_before_anything_is_done(root: Path, tmp_path: 
         export_session(root, ["particle.csv"], tmp_path)
 
 
-@pytest.fixture
+@contextmanager
 def disk_without_room() -> Iterator[None]:
-    """No file may grow beyond 4 kB."""
+    """No file may grow beyond 4 kB; not even the log of these tests, so nothing is told meanwhile."""
     import resource
 
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits are POSIX")
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_disks_refusal_is_told_and_leaves_the_earlier_file(
-    root: Path, tmp_path: Path, kind: str, monkeypatch: Any, request: pytest.FixtureRequest
+    root: Path, tmp_path: Path, kind: str, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(video_module, "MOST", 3)
     (tmp_path / kind).write_bytes(b"earlier")
     journal = Journal(root)  # its own files are there already
     journal.tell("note", {})
-    request.getfixturevalue("disk_without_room")
-    with pytest.raises(OutputError, match=f"{kind}: cannot be written"):
+    with pytest.raises(OutputError, match=f"{kind}: cannot be written"), disk_without_room():
         write_export(Session(journal, Places(root)), kind, tmp_path)
     journal.close()
     assert (tmp_path / kind).read_bytes() == b"earlier"
