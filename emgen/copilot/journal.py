@@ -220,12 +220,16 @@ class Journal:
     def next_task(self, *, newest: bool) -> Task | None:
         """The frame to segment now; with ``newest`` the last that came in, and those before it are skipped."""
         order = "DESC" if newest else "ASC"
-        row = self._reader.execute(f"{_TASKS} WHERE f.state='queued' ORDER BY f.id {order} LIMIT 1").fetchone()
+        row = self._reader.execute(
+            f"{_TASKS} WHERE {_OPEN} AND f.state='queued' ORDER BY f.id {order} LIMIT 1"
+        ).fetchone()
         if row is None:
-            row = self._reader.execute(f"{_TASKS} WHERE f.state='later' ORDER BY f.id LIMIT 1").fetchone()
+            row = self._reader.execute(f"{_TASKS} WHERE {_OPEN} AND f.state='later' ORDER BY f.id LIMIT 1").fetchone()
         elif newest:
             with self._transaction() as db:
-                skip = db.execute("UPDATE frames SET state='skipped' WHERE state='queued' AND id < ?", (row["id"],))
+                skip = db.execute(
+                    f"UPDATE frames AS f SET state='skipped' WHERE {_OPEN} AND state='queued' AND id < ?", (row["id"],)
+                )
                 if skip.rowcount:
                     _count(db, "skipped", skip.rowcount)
                     self._tell(db, "skipped", {"frames": skip.rowcount, "before": row["id"]})
@@ -239,7 +243,7 @@ class Journal:
     def process_skipped(self) -> int:
         """Asks for all skipped frames, after those that wait; how many there are."""
         with self._transaction() as db:
-            asked = db.execute("UPDATE frames SET state='later' WHERE state='skipped'").rowcount
+            asked = db.execute(f"UPDATE frames AS f SET state='later' WHERE {_OPEN} AND state='skipped'").rowcount
             if asked:
                 _count(db, "skipped", -asked)
         return asked
@@ -247,14 +251,16 @@ class Journal:
     def process_failed(self) -> int:
         """Asks once more for all frames that failed; how many there are."""
         with self._transaction() as db:
-            update = "UPDATE frames SET state='later', reason=NULL, attempts=0 WHERE state='failed'"
+            update = f"UPDATE frames AS f SET state='later', reason=NULL, attempts=0 WHERE {_OPEN} AND state='failed'"
             asked = db.execute(update).rowcount
             if asked:
                 _count(db, "failed", -asked)
         return asked
 
     def waiting(self) -> int:
-        return int(self._rows("SELECT count(*) AS n FROM frames WHERE state IN ('queued','later')")[0]["n"])
+        return int(
+            self._rows(f"SELECT count(*) AS n FROM frames f WHERE {_OPEN} AND state IN ('queued','later')")[0]["n"]
+        )
 
     # What is answered.
 
@@ -354,7 +360,7 @@ class Journal:
 
     def frames(self, after: int = 0, limit: int = 100, *, state: str | None = None) -> list[dict[str, Any]]:
         """In the order they came in."""
-        where, values = ("AND f.state=?", (state,)) if state else ("", ())
+        where, values = (f"{'' if state == DONE else f'AND {_OPEN}'} AND f.state=?", (state,)) if state else ("", ())
         rows = self._rows(f"{_FRAMES} WHERE f.id>? {where} ORDER BY f.id LIMIT ?", after, *values, limit)
         return [_readable(row) for row in rows]
 
@@ -386,8 +392,9 @@ class Journal:
 
     def set_aside(self, limit: int = 100) -> list[dict[str, Any]]:
         """What was refused or failed, the newest first: ``at``, ``name``, ``reason``."""
-        query = """SELECT at, name, reason FROM arrivals WHERE outcome='refused'
-            UNION ALL SELECT received_at, name, reason FROM frames WHERE state='failed' ORDER BY 1 DESC LIMIT ?"""
+        query = f"""SELECT at, name, reason FROM arrivals WHERE outcome='refused'
+            UNION ALL SELECT received_at, name, reason FROM frames f WHERE {_OPEN} AND state='failed'
+            ORDER BY 1 DESC LIMIT ?"""
         return self._rows(query, limit)
 
     def table(self, frame: int) -> bytes | None:
@@ -413,6 +420,9 @@ def passes(error: sqlite3.OperationalError) -> bool:
     return any(words in str(error) for words in ("full", "disk I/O", "locked", "unable to open"))
 
 
+_OPEN = "f.state <> 'done'"
+"""In each query for frames that are not answered, word for word: else SQLite does not know that the index over them,
+which stays small, will do, and looks at all answered frames each time."""
 _TASKS = """SELECT f.id, f.name, f.number, f.received_at, f.closed_at, f.attempts, files.stored, files.header
     FROM frames f JOIN files ON files.id = f.file"""
 _FRAMES = """SELECT f.*, files.name AS file_name, files.stored, files.digest

@@ -146,3 +146,27 @@ def test_another_file_in_the_journals_place_is_told(tmp_path: Path) -> None:
     (tmp_path / "journal.sqlite").write_bytes(b"not a database, but long enough to be looked at" * 50)
     with pytest.raises(OutputError, match=r"journal\.sqlite.*--session"):
         Journal(tmp_path)
+
+
+def test_what_is_not_answered_is_found_without_looking_at_what_is(tmp_path: Path) -> None:
+    """Else each frame costs more than the one before; only sessions of tens of thousands would show it."""
+    journal, seen = Journal(tmp_path), []
+    accept(journal, "d1")
+    for connection in (journal._reader, journal._writer):
+        connection.set_trace_callback(seen.append)
+    journal.next_task(newest=True)
+    journal.waiting()
+    journal.frames(state="queued")
+    journal.set_aside()
+    journal.process_skipped()
+    journal.process_failed()
+    journal.answer(an_answer(1), model=1)
+    journal.next_task(newest=False)
+    journal.neighbour(5, -1)
+    for connection in (journal._reader, journal._writer):
+        connection.set_trace_callback(None)
+    asked = [query for query in seen if query.lstrip()[:6].upper() in ("SELECT", "UPDATE") and "frames" in query]
+    assert len(asked) >= 9
+    for query in asked:
+        plan = [row["detail"] for row in journal._reader.execute(f"EXPLAIN QUERY PLAN {query}")]
+        assert not [step for step in plan if step.startswith("SCAN") and "INDEX" not in step], (query, plan)
