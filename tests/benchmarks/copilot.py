@@ -226,7 +226,7 @@ def _few_frames(side: int, seed: int) -> list[Any]:
 def _mark(pid: int, frames: int, seconds: float, session: dict[str, Any]) -> dict[str, float]:
     """``seconds`` since the first frame; memory in MiB, of the service and of all its processes together."""
     own, everything = _rss(pid), sum(_rss(each) for each in _family(pid))
-    p50 = session["latency"]["closed to answer"]["p50"]
+    p50 = session["latency"].get("closed to answer", {}).get("p50", float("nan"))
     return {"frames": frames, "seconds": seconds, "service": own, "all": everything, "closed to answer p50": p50}
 
 
