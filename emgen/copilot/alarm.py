@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from emgen.copilot.answer import Answer
 from emgen.domain import Reference, Watch
-from emgen.errors import ModelError
-
-if TYPE_CHECKING:
-    from emgen.host import Host
 
 
 class Alarm:
-    """Of the model in ``place``; without a reference in its folder there is none, and it is told so.
+    """By the ``reference`` of a model; without one there is none, and it is told so.
 
     ``false_alarms``: share of frames of the model's own domain that may exceed the threshold.
     """
 
-    def __init__(self, place: str, host: Host, false_alarms: float, state: Mapping[str, Any] | None = None) -> None:
-        reference = reference_of(place, host)
+    def __init__(
+        self, reference: Reference | None, false_alarms: float, state: Mapping[str, Any] | None = None
+    ) -> None:
         self._threshold: float | None = None
         self._rate = false_alarms
         if reference is not None:
@@ -59,17 +56,6 @@ class Alarm:
             "threshold": self._threshold,
             "false_alarms": self._rate,
         }
-
-
-def reference_of(place: str, host: Host) -> Reference | None:
-    """What a model was trained on, if its folder says so."""
-    from emgen.model import model_folder
-
-    try:
-        folder = model_folder(place, host)
-    except ModelError:
-        return None
-    return Reference.load(folder) if folder.is_dir() else None
 
 
 def threshold_of(reference: Reference, false_alarms: float) -> tuple[float, float]:

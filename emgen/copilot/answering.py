@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emgen.copilot.alarm import reference_of, threshold_of
+from emgen.copilot.alarm import threshold_of
 from emgen.copilot.answer import Answer, table_bytes
 from emgen.copilot.journal import Task
 from emgen.copilot.picture import write_pictures
@@ -25,6 +25,7 @@ from emgen.copilot.places import Places
 from emgen.errors import DataError, EmgenError
 
 if TYPE_CHECKING:
+    from emgen.domain import Reference
     from emgen.host import Host
     from emgen.model import Model
 
@@ -60,7 +61,7 @@ class Ready:
 
     info: dict[str, Any]
     digest: str
-    has_domain: bool
+    domain: Reference | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +142,10 @@ class Answerer:
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="emgen-files")
         self._model, self._host, digest = opener(setup)
         self._normalise = modality_normalise(self._host, self._model.modality)
-        self._domain = reference_of(setup.model, self._host)
+        self._domain = self._model.domain
         self._threshold = np.inf if self._domain is None else threshold_of(self._domain, setup.false_alarms)[0]
         self._warm_up()
-        self.ready = Ready(self._model.info, digest, self._domain is not None)
+        self.ready = Ready(self._model.info, digest, self._domain)
 
     def _warm_up(self) -> None:
         """Networks are compiled and modules imported when they are first used; the first frame should not wait."""

@@ -137,7 +137,9 @@ class Service:
         else:
             self.model = self.journal.use_model(place, self.worker.ready.digest, why)
         self.journal.keep("model", place)
-        self.alarm = Alarm(place, self.host, self.settings.false_alarms, self.journal.kept(f"alarm of {self.model}"))
+        self.alarm = Alarm(
+            self.worker.ready.domain, self.settings.false_alarms, self.journal.kept(f"alarm of {self.model}")
+        )
 
     # The loops.
 

@@ -40,7 +40,7 @@ def named(text: str, gap: float) -> dict[str, Any]:
 def value_axis(**more: Any) -> dict[str, Any]:
     return {
         "type": "value",
-        "axisLine": {"show": True, "lineStyle": line_of(MUTED)},
+        "axisLine": {"show": True, "onZero": False, "lineStyle": line_of(MUTED)},
         "axisTick": {"show": True, "lineStyle": line_of(MUTED)},
         "axisLabel": {**type_of(), "hideOverlap": True},
         "splitLine": {"show": False},

@@ -103,5 +103,5 @@ def alarm_words(alarm: Mapping[str, Any]) -> tuple[str, str]:
     title = f"These frames are not what the model was trained on, since frame {alarm['since']}"
     return (
         title,
-        f"{what[:1].upper()}{what[1:]}. Sizes may be wrong. (One frame alone exceeds the limit in {rate} of cases.)",
+        f"{what[:1].upper()}{what[1:]}. Sizes may be wrong. (Of frames that are, at most {rate} exceed the limit.)",
     )
