@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emgen.errors import OutputError
+from emgen.files import swapping
 from emgen.stages import Stack
 
 MANIFEST = "manifest.json"
@@ -162,15 +163,16 @@ def read_json(path: Path) -> Any:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """The file appears complete or not at all; it is on the disk when this returns."""
-    partial = path.with_name(path.name + ".writing")
+    """For ``read_json``: NaN stays NaN. The file appears complete or not at all; it is on the disk when this returns.
+
+    Raises ``OSError``: the run names the step and how to go on.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(partial, "w", encoding="utf-8") as file:
+    with swapping(path) as partial, partial.open("w", encoding="utf-8") as file:
         json.dump(value, file, indent=2, ensure_ascii=False, allow_nan=True, default=_plain)
         file.write("\n")
         file.flush()
         os.fsync(file.fileno())
-    os.replace(partial, path)
 
 
 def _plain(value: Any) -> Any:

@@ -13,15 +13,18 @@ from emgen.files import replacing
 DPI = 300
 MM = 1 / 25.4
 """In inches, as matplotlib counts."""
-STYLE: Any = {
-    "font.size": 7.5,
+PLAIN: Any = {
     "font.family": "sans-serif",
-    "axes.linewidth": 0.7,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "legend.frameon": False,
-    "legend.fontsize": 7,
     "svg.fonttype": "none",
+}
+"""Of figures in print and charts on a page alike."""
+STYLE: Any = PLAIN | {
+    "font.size": 7.5,
+    "axes.linewidth": 0.7,
+    "legend.fontsize": 7,
     "pdf.fonttype": 42,
     "xtick.direction": "out",
 }

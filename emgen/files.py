@@ -37,12 +37,20 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Raises ``OutputError`` naming ``path`` where the disk refuses; what stood there before is then still there.
     """
+    try:
+        with swapping(path) as partial:
+            yield partial
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error}). Free some space or choose another folder.") from error
+
+
+@contextmanager
+def swapping(path: Path) -> Iterator[Path]:
+    """As ``replacing``, but what the disk says is left as it is, for those who tell it in their own words."""
     partial = path.with_name(path.name + ".partial")
     try:
         yield partial
         os.replace(partial, path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error}). Free some space or choose another folder.") from error
     finally:
         with suppress(OSError):
             partial.unlink()
@@ -56,7 +64,7 @@ def write_text(path: Path, text: str) -> Path:
 
 
 def write_json_file(path: Path, document: dict[str, Any]) -> Path:
-    """JSON has no NaN: null. Raises ``OutputError``."""
+    """For others to read: JSON has no NaN, so it becomes null. Raises ``OutputError``."""
     with replacing(path) as partial, partial.open("w", encoding="utf-8") as file:
         file.writelines(json.JSONEncoder(indent=1, allow_nan=False).iterencode(finite(document)))
         file.write("\n")

@@ -5,7 +5,8 @@
 
 Phantoms as ``train_pretrained.py`` draws them, of another seed: whole micrographs of 256 to 512 px a side in place of
 crops, normalised as a microscope's files are, and segmented as any other micrograph. Half of them say where the domain
-lies, the other half what a score of one that belongs to it is.
+lies, the other half what a score of one that belongs to it is. What another kind of imaging makes of a micrograph is
+learnt from bright-field phantoms as they are; an inverted dark-field one is less like these than it seems.
 """
 
 from __future__ import annotations
@@ -29,10 +30,9 @@ ALTERED = 60
 SEED = 7 * HELD  # far from the training's, and from that of its figures
 
 
-def draw(index: int, seed: int) -> tuple[Phantom, bool]:
-    """One phantom, and whether it is to be inverted, as ``train_pretrained.sample`` draws them."""
+def draw(index: int, seed: int, modality: str) -> Phantom:
+    """One phantom as ``train_pretrained.sample`` draws them."""
     rng = np.random.default_rng([seed, index])
-    modality = "bf-tem" if rng.random() < INVERTED_SHARE else "haadf-stem"
     median = math.exp(rng.uniform(*np.log(MEDIANS)))
     factor = math.exp(rng.uniform(math.log(max(0.35, median / 80)), math.log(min(1.8, median / 5))))
     coverage = math.exp(rng.uniform(*np.log(COVERAGES)))
@@ -45,7 +45,7 @@ def draw(index: int, seed: int) -> tuple[Phantom, bool]:
         diameter=median / factor,
         coverage=coverage,
     )
-    return phantom, modality == "bf-tem"
+    return phantom
 
 
 class Drawn(Sequence[np.ndarray]):
@@ -58,8 +58,9 @@ class Drawn(Sequence[np.ndarray]):
         return self.count
 
     def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
-        phantom, invert = draw(index, SEED)
-        return self.normalise(1 - phantom.image_HW if invert else phantom.image_HW)
+        inverted = np.random.default_rng([SEED, index, 1]).random() < INVERTED_SHARE
+        image_HW = draw(index, SEED, "bf-tem" if inverted else "haadf-stem").image_HW
+        return self.normalise(1 - image_HW if inverted else image_HW)
 
 
 def main() -> None:
@@ -69,8 +70,9 @@ def main() -> None:
     a = parser.parse_args()
     model, normalise = load_model(a.model).accelerate(), modality_normalise(load_host(), "haadf-stem")
     done = lambda count: print(f"{count} of {a.micrographs}", flush=True) if count % 50 == 0 else None
-    images, size = Drawn(a.micrographs, normalise), model.working_diameter
-    reference = learn_reference(images, model.segment, normalise, size, SEED, altered=ALTERED, done=done)
+    images = Drawn(a.micrographs, normalise)
+    instead = {"inverted": lambda index: normalise(draw(index, SEED + 1, "bf-tem").image_HW)}
+    reference = learn_reference(images, model, normalise, SEED, altered=ALTERED, instead=instead, done=done)
     print(reference.save(a.model), {alpha: reference.threshold(alpha) for alpha in (0.05, 0.01)})
 
 

@@ -203,7 +203,7 @@ def renew_reference(model: Model, folder: Path, paths: Sequence[str], host: Host
     chosen = [paths[index] for index in np.unique(np.linspace(0, len(paths) - 1, _KNOWN_BY).round().astype(int))]
     if len(chosen) >= LEAST_KNOWN:
         images, normalise = _FirstFrames(chosen, host, model.modality), modality_normalise(host, model.modality)
-        learn_reference(images, model.segment, normalise, model.working_diameter, 0).save(folder)
+        learn_reference(images, model, normalise, 0).save(folder)
 
 
 class _FirstFrames(Sequence[FloatArray]):

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 
 OPENER = "emgen.copilot.answering:open_model"
+_SYNCED = 8
+"""Files and folders of a frame, synced side by side: on a busy machine one after the other takes ten times as long."""
 _WARM = 512
 """Px of the image that the network is tried with before the first frame."""
 
@@ -140,6 +142,7 @@ class Answerer:
         opener: Callable[[Setup], tuple[Model, Host, str]] = getattr(import_module(module), name)
         self._setup, self._places = setup, Places(setup.root)
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="emgen-files")
+        self._syncing = ThreadPoolExecutor(_SYNCED, thread_name_prefix="emgen-sync")
         self._model, self._host, digest = opener(setup)
         self._normalise = modality_normalise(self._host, self._model.modality)
         self._domain = self._model.domain
@@ -164,7 +167,7 @@ class Answerer:
             write_pictures(image_HW, label_HW, Path(folder) / "1.jpg", Path(folder) / "1.png")
 
     def try_answer(self, task: Task) -> Answer | Unusable | DiskFull | Broken:
-        from emgen.copilot.intake import told
+        from emgen.copilot.stalls import is_full, told
         from emgen.errors import OutputError
 
         try:
@@ -174,31 +177,38 @@ class Answerer:
         except DataError as error:
             return Unusable(str(error))
         except Exception as error:
-            if isinstance(error, OSError) and isinstance(full := told(error, self._places.root), OutputError):
-                return DiskFull(str(full))
+            if isinstance(error, OSError) and is_full(error):
+                return DiskFull(str(told(error, self._places.root)))
             return Broken(f"{type(error).__name__}: {error}")
 
     def answer(self, task: Task) -> Answer:
         """Raises ``DataError`` for a frame that cannot be used, ``OutputError``, and what the model raises."""
-        from emgen.data.stack import normalise_micrograph, open_file, read_frame
-        from emgen.particles import measure
+        from emgen.data.stack import open_file
+        from emgen.frame import Frame
 
         clock, path = Clock(), self._places.frame_file(task.stored)
         with clock.stage("read"):
-            raw = read_frame(open_file(path, self._host), task.number, path)
-            micrograph = normalise_micrograph(raw, self._normalise, task.name, path, "", self._pixel_size(task))
+            frame = Frame.read(
+                open_file(path, self._host),
+                task.number,
+                name=task.name,
+                path=path,
+                normalise=self._normalise,
+                pixel_size_nm=self._pixel_size(task),
+            )
+            image_HW, seen = frame.raw.image_HW, frame.seen
         with clock.stage("segment"):
-            found = self._model.segment(micrograph.image_HW)
-        size = micrograph.pixel_size_nm
-        files = self._aside.submit(self._write_files, clock, task.frame, raw.image_HW, found.label_HW, size)
+            found = self._model.segment(seen.image_HW)
+        size = seen.pixel_size_nm
+        files = self._aside.submit(self._write_files, clock, task.frame, image_HW, found.label_HW, size)
         with clock.stage("measure"):
-            table = measure(found.label_HW, raw.image_HW.astype(np.float32), size, task.name)
+            table = frame.measured(found.label_HW)
             rows = table_bytes(table)
         with clock.stage("domain"):
-            score, words = self._judged(micrograph.image_HW, found, task.frame)
+            score, words = self._judged(seen.image_HW, found, task.frame)
         files.result()
         whole = ~table["border"].to_numpy(bool)
-        height, width = raw.image_HW.shape
+        height, width = image_HW.shape
         return Answer(
             frame=task.frame,
             name=task.name,
@@ -210,21 +220,24 @@ class Answerer:
             coverage=float(np.count_nonzero(found.label_HW) / found.label_HW.size),
             table=rows,
             seconds=clock.seconds,
-            notes=micrograph.notes,
+            notes=seen.notes,
             domain_score=score,
             domain_words=words,
         )
 
     def _write_files(self, clock: Clock, frame: int, image_HW: Any, label_HW: Any, size: float | None) -> None:
         """Beside the measuring; most of it is compression, which leaves Python's lock to others."""
+        from emgen.copilot.stalls import writing
         from emgen.particles import write_labels
 
-        with clock.stage("write"):
+        pictures = self._places.picture(frame), self._places.contours(frame)
+        with clock.stage("draw"), writing(self._places.root):
+            write_pictures(image_HW, label_HW, *pictures)
+        with clock.stage("write"), writing(self._places.root):
             folder, stem = self._places.labels(frame)
             folder.mkdir(parents=True, exist_ok=True)
-            write_labels(folder, stem, label_HW, size)
-        with clock.stage("draw"):
-            write_pictures(image_HW, label_HW, self._places.picture(frame), self._places.contours(frame))
+            labels = write_labels(folder, stem, label_HW, size)
+            self._places.keep_through_power_cut(labels, *pictures, each=self._syncing.map)
 
     def _pixel_size(self, task: Task) -> float | None:
         """The user's goes over the sender's, which goes over the file's."""
@@ -236,6 +249,6 @@ class Answerer:
             return None, ()
         from emgen import domain
 
-        features_CF = domain.describe(image_HW, found, self._model.working_diameter, frame)
+        features_CF = domain.describe(image_HW, found, self._model, frame)
         score = float(self._domain.score(features_CF))
         return score, tuple(self._domain.explain(features_CF)) if score > self._threshold else ()

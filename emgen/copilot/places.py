@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from emgen.files import make_folder
 
 _A_FOLDER = 1000
+_INSIDE = "{session}/"
+"""Begins the place of a model inside the session's folder, in the journal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +65,60 @@ class Places:
     def contours(self, frame: int) -> Path:
         """Outlines on a transparent ground, of the picture's size."""
         return self.root / "pictures" / f"{frame // _A_FOLDER:05d}" / f"{frame:08d}.png"
+
+    def portable(self, place: str) -> str:
+        """Of a model, as the journal keeps it: inside the session's folder from there on, as the folder may be moved.
+
+        >>> Places(Path("/data/today")).portable("pretrained")
+        'pretrained'
+        """
+        if not os.path.exists(place):  # a shipped name is no path below the folder that one happens to be in
+            return place
+        for plain in (os.path.abspath, os.path.realpath):
+            inside, root = Path(plain(place)), Path(plain(self.root))
+            if inside.is_relative_to(root):
+                return _INSIDE + inside.relative_to(root).as_posix()
+        return place
+
+    def usable(self, place: str) -> str:
+        """What ``portable`` gave, as a path where the folder is now.
+
+        Journals were once written with absolute places: of an adaptation that was made in this folder, it is found too.
+        """
+        root = Path(os.path.abspath(self.root))
+        if place.startswith(_INSIDE):
+            return str(root / place.removeprefix(_INSIDE))
+        if not os.path.isabs(place) or os.path.exists(place):
+            return place
+        _, _, below = place.rpartition(f"{os.sep}{self.adaptations.name}{os.sep}")
+        here = root / self.adaptations.name / below
+        return str(here) if below and here.exists() and place in self._made() else place
+
+    def _made(self) -> set[str]:
+        """Where the models of adaptations were when they were made; those of another session have the same numbers."""
+        from emgen.copilot.adapting import OUTCOME
+
+        made: set[str] = set()
+        for outcome in self.adaptations.glob(f"*/{OUTCOME}"):
+            with suppress(OSError, ValueError):
+                made.add(json.loads(outcome.read_text(encoding="utf-8")).get("model"))
+        return made
+
+    def keep_through_power_cut(self, *files: Path, each: Callable[..., Iterable[None]] = map) -> None:
+        """Their content and their names are on the disk when this returns. Raises ``OSError`` naming the file.
+
+        ``each``: as ``map``; a pool's waits for all of them at once.
+        """
+        folders = {folder for file in files for folder in file.parents if folder.is_relative_to(self.root)}
+        list(each(_sync, (*files, *(folders if os.name == "posix" else ()))))
+
+
+def _sync(path: Path) -> None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error

@@ -34,6 +34,24 @@ class Segmented(Protocol):
     def factor(self) -> float: ...
 
 
+class Network(Protocol):
+    """What is needed of a downstream task."""
+
+    def predict(self, image_NHW: FloatArray) -> FloatArray:
+        """(N, H, W) float32 in [0, 1] at the working scale -> (N, H, W) probability of particle."""
+        ...
+
+
+class Segmenter(Protocol):
+    """What is needed of a model (``emgen.model.Model``)."""
+
+    @property
+    def working_diameter(self) -> float: ...
+    @property
+    def task(self) -> Network: ...
+    def segment(self, image_HW: FloatArray) -> Segmented: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Crops:
     """C crops of one micrograph, continued by reflection where it is smaller than a crop.

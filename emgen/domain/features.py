@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from emgen.domain.crops import Segmented, draw_crops
-from emgen.domain.found import amounts, certainty, contrasts
+from emgen.domain.crops import Segmented, Segmenter, draw_crops
+from emgen.domain.found import amounts, certainty, contrasts, seen_inverted
 from emgen.domain.grey import blobs, levels, noise, spectrum, streaks
 from emgen.stages import FloatArray
 
@@ -59,6 +59,9 @@ FEATURES = (
     Feature("unsure", "where there may be particles, the model is", "less sure", "surer", 0.03),
     Feature("entropy", "over the whole picture, the model is", "less sure", "surer", 0.03),
     Feature("sure", "the area that surely is particles is", "larger", "smaller", 0.03),
+    Feature(
+        "inverted", "with bright and dark exchanged, the area that surely is particles is", "larger", "smaller", 0.03
+    ),
     Feature("coverage", "the area covered by particles is", "larger", "smaller", 0.03),
     Feature("number", "particles found are", "more", "fewer", 0.3),
     Feature("diameter", "particles at the model's scale are", "larger", "smaller", 0.08),
@@ -69,17 +72,17 @@ FEATURES = (
 NAMES = tuple(feature.name for feature in FEATURES)
 
 
-def describe(image_HW: FloatArray, segmentation: Segmented, working_diameter: float, seed: int) -> NDArray[np.float64]:
+def describe(image_HW: FloatArray, segmentation: Segmented, model: Segmenter, seed: int) -> NDArray[np.float64]:
     """Describes a segmented micrograph by a few crops at the working scale.
 
     Parameters
     ----------
-    image_HW: float32 in [0, 1], of any size, as the modality normalises it. segmentation: of it, by the model.
-    working_diameter: the model's, px.
+    image_HW: float32 in [0, 1], of any size, as the modality normalises it. segmentation: of it, by ``model``.
     seed: which crops are looked at where not all are.
 
     Returns features_CF, (1 ... 12, F) with F = ``len(FEATURES)``. NaN: what a crop without particles can't tell.
     """
+    working_diameter = model.working_diameter
     crops = draw_crops(np.asarray(image_HW, np.float32), segmentation, seed)
     noise_C = np.array([noise(image_HW) for image_HW in crops.image_CHW])
     grain_C = np.array([noise(native_HW) for native_HW in crops.native])
@@ -90,6 +93,7 @@ def describe(image_HW: FloatArray, segmentation: Segmented, working_diameter: fl
         blobs(crops.image_CHW, (working_diameter, 2 * working_diameter)),
         contrasts(crops.image_CHW, crops.label_CHW, noise_C),
         certainty(crops.probability_CHW),
+        seen_inverted(crops.image_CHW, crops.probability_CHW, model.task),
         amounts(crops.label_CHW, crops.own, working_diameter),
         np.full((len(noise_C), 1), np.log(segmentation.factor)),
     ]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emgen.domain.crops import Network
 from emgen.domain.grey import LEAST, Array
 from emgen.stages import FloatArray, LabelArray
 
@@ -30,6 +31,17 @@ def certainty(probability_CHW: FloatArray) -> Array:
     clipped_CP = np.clip(p_CP, 1e-6, 1 - 1e-6)
     entropy_CP = -clipped_CP * np.log2(clipped_CP) - (1 - clipped_CP) * np.log2(1 - clipped_CP)
     return np.column_stack([unsure_C, np.sqrt(entropy_CP.mean(axis=1)), np.sqrt(sure_C)]).astype(float)
+
+
+def seen_inverted(image_CHW: FloatArray, probability_CHW: FloatArray, network: Network) -> Array:
+    """(C, 1): root of the share that surely is a particle with bright and dark exchanged, less that without.
+
+    Of the micrographs that a network was trained on it finds more as they are. Where it finds more in their negatives,
+    particles are dark that should be bright, or bright that should be dark, whatever else the picture looks like.
+    """
+    negative_CHW = network.predict(np.ascontiguousarray(1 - image_CHW))
+    sure_C, otherwise_C = ((p_CHW > SURE).mean(axis=(1, 2)) for p_CHW in (probability_CHW, negative_CHW))
+    return np.asarray(np.sqrt(otherwise_C) - np.sqrt(sure_C), float)[:, None]
 
 
 def amounts(label_CHW: LabelArray, own: float, working_diameter: float) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +20,16 @@ from emgen.errors import DataError, ModelError
 from emgen.files import replacing
 
 FILE = "domain.json"
-FORMAT = 1
+FORMAT = 2
 LEAST = 3
 """Micrographs without which nothing can be said of what is common to them."""
 HALVES = 200
 """Micrographs from which on half of them are held back altogether; fewer take turns (``FOLDS``)."""
 FOLDS = 10
+_OTHER = (
+    "{}: of another version of emgen (format {}; this one reads {}). The model is used without the domain alarm; "
+    "run its spec again to have one."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +122,20 @@ class Reference:
 
     @staticmethod
     def load(folder: Path) -> Reference | None:
-        """That of a model folder; ``None`` where it has none. Raises ``ModelError`` for a file that is damaged."""
+        """That of a model folder; ``None`` where it has none. Raises ``ModelError`` for a file that is damaged.
+
+        One of another version of emgen, which described micrographs otherwise, is left aside with a warning: the model
+        itself is as good as ever.
+        """
         path = folder / FILE
         if not path.is_file():
             return None
         try:
-            return reference_from(json.loads(path.read_text()))
+            kept = json.loads(path.read_text())
+            if isinstance(kept, dict) and kept.get("format", FORMAT) != FORMAT:
+                warnings.warn(_OTHER.format(path, kept["format"], FORMAT), stacklevel=2)
+                return None
+            return reference_from(kept)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelError(f"{path}: not readable ({error}). Delete it to go without the domain alarm.") from error
 

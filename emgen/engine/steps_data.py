@@ -90,13 +90,17 @@ def teach_segmenter(bench: Bench, micrographs: Micrographs) -> None:
 
 
 class Pixels(Sequence[FloatArray]):
-    """The micrographs' pixels, (H, W) float32 in [0, 1] each, read anew whenever they are asked for."""
+    """The micrographs' pixels, (H, W) float32 in [0, 1] each, read anew whenever they are asked for.
 
-    def __init__(self, micrographs: Micrographs) -> None:
+    ``chosen``: indices of those that are meant, in their order; all of them if ``None``.
+    """
+
+    def __init__(self, micrographs: Micrographs, chosen: Sequence[int] | None = None) -> None:
         self._images = micrographs.images
+        self._chosen = range(len(self._images)) if chosen is None else chosen
 
     def __len__(self) -> int:
-        return len(self._images)
+        return len(self._chosen)
 
     @overload
     def __getitem__(self, index: int) -> FloatArray: ...
@@ -105,7 +109,7 @@ class Pixels(Sequence[FloatArray]):
     def __getitem__(self, index: int | slice) -> FloatArray | list[FloatArray]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        image_HW: FloatArray = self._images[index].image_HW
+        image_HW: FloatArray = self._images[self._chosen[index]].image_HW
         return image_HW
 
 

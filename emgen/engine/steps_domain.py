@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from emgen.engine.handles import Micrographs
 from emgen.engine.pieces import check_stop
 from emgen.engine.recipe import core_maker
 from emgen.engine.steps_data import Pixels
-from emgen.stages import Context, FloatArray
+from emgen.stages import Context
 
 if TYPE_CHECKING:
     from emgen.engine.tandem import Outcome
@@ -46,12 +46,11 @@ def _described(bench: Bench, micrographs: Micrographs, model: Artifact) -> Artif
 
         loaded = load_model(model.path("model"), host=bench.host, device=bench.device).accelerate()
         normalise = modality_normalise(bench.host, bench.spec.modality)
-        images = Spread(micrographs)
+        images = Pixels(micrographs, spread(len(micrographs)))
         context.plan(len(images))
         done = lambda count: _told(context, count, len(images))
         # Segmented as new ones will be: at the size that the model finds, not at that of the split.
-        size, seed = loaded.working_diameter, context.seed
-        learn_reference(images, loaded.segment, normalise, size, seed, done=done).save(draft.folder)
+        learn_reference(images, loaded, normalise, context.seed, done=done).save(draft.folder)
         return {}
 
     return bench.perform(
@@ -59,7 +58,7 @@ def _described(bench: Bench, micrographs: Micrographs, model: Artifact) -> Artif
             label="domain of the model",
             kind="domain",
             slot=SLOT,
-            maker=core_maker(1, "emgen.domain", "emgen.model", "emgen.multiscale"),
+            maker=core_maker(2, "emgen.domain", "emgen.model", "emgen.multiscale"),
             settings={"most": MOST},
             input_keys={"micrographs": micrographs.artifact.key, "model": model.key},
             inputs=[micrographs.artifact, model],
@@ -69,25 +68,14 @@ def _described(bench: Bench, micrographs: Micrographs, model: Artifact) -> Artif
     )
 
 
-class Spread(Sequence[FloatArray]):
-    """At most ``MOST`` micrographs, spread evenly over the stack, read when they are asked for."""
+def spread(count: int) -> list[int]:
+    """Indices of ``MOST`` of ``count`` micrographs, evenly over the stack; of all where there are no more.
 
-    def __init__(self, micrographs: Micrographs) -> None:
-        self._pixels, count = Pixels(micrographs), len(micrographs)
-        self._chosen = np.linspace(0, count - 1, min(count, MOST)).round().astype(int).tolist()
-
-    def __len__(self) -> int:
-        return len(self._chosen)
-
-    @overload
-    def __getitem__(self, index: int) -> FloatArray: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[FloatArray]: ...
-    def __getitem__(self, index: int | slice) -> FloatArray | list[FloatArray]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        image_HW: FloatArray = self._pixels[self._chosen[index]]
-        return image_HW
+    >>> spread(3)
+    [0, 1, 2]
+    """
+    chosen: list[int] = np.linspace(0, count - 1, min(count, MOST)).round().astype(int).tolist()
+    return chosen
 
 
 def _told(context: Context, count: int, total: int) -> None:

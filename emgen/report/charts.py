@@ -12,22 +12,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emgen.figures import PLAIN
+
 COLOURS = ("#2f7fc1", "#d9730d", "#2e9d63", "#b5489a", "#8c6d1f", "#6b6bd6")
 _PAGE = "#123456"
 """Stands for the page's text colour; the SVG gets ``currentColor`` in its place."""
-_STYLE: Any = {
-    "svg.fonttype": "none",
+_STYLE: Any = PLAIN | {
     "font.size": 9,
-    "font.family": "sans-serif",
     "text.color": _PAGE,
     "axes.labelcolor": _PAGE,
     "axes.edgecolor": _PAGE,
     "axes.titlesize": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
     "xtick.color": _PAGE,
     "ytick.color": _PAGE,
-    "legend.frameon": False,
 }
 _POINTS = 400
 """A curve on the page is as wide as so many pixels; more points would only make the file larger."""

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from emgen.data import Micrograph, NormalisedMicrograph
-from emgen.data.stack import modality_normalise, normalise_micrograph, open_file, read_frame
+from emgen.data import Micrograph
+from emgen.data.stack import modality_normalise, open_file
 from emgen.errors import DataError, OutputError
-from emgen.particles import measure, size_summary, write_labels, write_mask
+from emgen.frame import Frame
+from emgen.particles import size_summary, write_labels, write_mask
 from emgen.segmenting.jobs import Job
 from emgen.writing import Labelled
 from emgen.writing.formats import STACKED, gathering, open_writers
@@ -88,10 +87,7 @@ class Bench:
     def do(self, job: Job) -> Done:
         """A micrograph that cannot be used is told in ``reason``. Raises ``OutputError``, and what the model raises."""
         try:
-            raw = read_frame(self._frames(job.path), job.frame, job.path)
-            size = self._settings.pixel_size_nm
-            micrograph = normalise_micrograph(raw, self._normalise, job.name, job.path, "", size)
-            return self._segmented(job, raw, micrograph)
+            return self._segmented(job, self._read(job))
         except DataError as error:
             return Done(job, reason=str(error))
 
@@ -101,12 +97,17 @@ class Bench:
             self._opened = path, open_file(self._settings.base / path, self._host)
         return self._opened[1]
 
-    def _segmented(self, job: Job, raw: Micrograph, micrograph: NormalisedMicrograph) -> Done:
-        found, size = self._model.segment(micrograph.image_HW), micrograph.pixel_size_nm
+    def _read(self, job: Job) -> Frame:
+        stack, size = self._frames(job.path), self._settings.pixel_size_nm
+        return Frame.read(stack, job.frame, name=job.name, path=job.path, normalise=self._normalise, pixel_size_nm=size)
+
+    def _segmented(self, job: Job, frame: Frame) -> Done:
+        seen = frame.seen
+        found, size = self._model.segment(seen.image_HW), seen.pixel_size_nm
         labelled = Labelled(
             name=job.name,
             label_HW=found.label_HW,
-            image_HW=raw.image_HW,
+            image_HW=frame.raw.image_HW,
             pixel_size_nm=size,
             source=job.path,
             frame=job.frame,
@@ -114,17 +115,17 @@ class Bench:
         )
         where = self._write_labels(labelled)
         also = self._writers.add(labelled)
-        table = measure(found.label_HW, raw.image_HW.astype(np.float32), size, job.name)
+        table = frame.measured(found.label_HW)
         record = {
             "name": job.name,
             "source": str(job.path),
             "frame": job.frame,
-            "shape": list(micrograph.image_HW.shape),
-            "native_dtype": micrograph.native_dtype,
+            "shape": list(seen.image_HW.shape),
+            "native_dtype": seen.native_dtype,
             "pixel_size_nm": size,
             "scale_factor": round(float(found.factor), 6),
             **size_summary(table),
-            "notes": list(micrograph.notes),
+            "notes": list(seen.notes),
             **where,
             "written": [path.name for path in also],
         }

@@ -21,10 +21,11 @@ from scipy import ndimage as ndi
 from timing import Comparison, Work
 
 from emgen.data.resize import resize_image
-from emgen.data.stack import modality_normalise, normalise_micrograph, open_file, read_frame
+from emgen.data.stack import modality_normalise, open_file
+from emgen.frame import Frame
 from emgen.host import load_host
 from emgen.model import Model, load_model
-from emgen.particles import match_objects, measure, split_instances
+from emgen.particles import match_objects, split_instances
 from emgen.stages import Context, FloatArray, LabelArray
 from emgen.testing.phantoms import phantom_stack
 from emgen_npssegnet.config import NPsSegNetConfig
@@ -84,10 +85,10 @@ class Script:
 def segmented(model: Model, path: Path, factors: tuple[float, ...] | None = None) -> LabelArray:
     """emgen's way from file to table; with ``factors``, at a known scale."""
     host = load_host()
-    raw = read_frame(open_file(path, host), 0, path)
-    image = normalise_micrograph(raw, modality_normalise(host, "haadf-stem"), "frame", path, "")
-    found = model.segment(image.image_HW, factors)
-    measure(found.label_HW, raw.image_HW.astype(np.float32), 0.1, "frame")
+    normalise, stack = modality_normalise(host, "haadf-stem"), open_file(path, host)
+    frame = Frame.read(stack, 0, name="frame", path=path, normalise=normalise, pixel_size_nm=0.1)
+    found = model.segment(frame.seen.image_HW, factors)
+    frame.measured(found.label_HW)
     return found.label_HW
 
 

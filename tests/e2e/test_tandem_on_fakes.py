@@ -178,15 +178,15 @@ class Observer:
         raise RuntimeError("an observer that fails changes nothing")
 
 
+def write_briefly(folder: Path) -> Path:
+    (folder / "report.html").write_text("brief")
+    return folder / "report.html"
+
+
 @pytest.fixture(autouse=True)
 def brief_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """The report has tests of its own, and takes longer than all other steps together."""
-
-    def write(folder: Path) -> Path:
-        (folder / "report.html").write_text("brief")
-        return folder / "report.html"
-
-    monkeypatch.setattr("emgen.report.write_report", write)
+    monkeypatch.setattr("emgen.report.write_report", write_briefly)
 
 
 @pytest.fixture
@@ -196,9 +196,23 @@ def observer() -> Observer:
 
 @pytest.fixture
 def host(observer: Observer) -> Host:
+    return host_with(observer)
+
+
+def host_with(observer: Observer) -> Host:
     module = types.SimpleNamespace(**{name: value for name, value in globals().items() if name.startswith("emgen_")})
     module.__name__ = HERE
     return Host.from_modules([fakes, module, observer])
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """One run for every test that only looks at what a run leaves."""
+    folder = tmp_path_factory.mktemp("finished")
+    spec = small_spec(write_images(folder / "images"), metrics=["fake-metric"], name="discs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("emgen.report.write_report", write_briefly)
+        return run_spec(spec, folder / "run", host=host_with(Observer()), progress=False)
 
 
 @pytest.fixture
@@ -231,18 +245,17 @@ def model_bytes(out: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted((out / "model").iterdir())}
 
 
-def test_a_run_leaves_a_model_scores_and_its_record(start: Start) -> None:
-    result = start()
+def test_a_run_leaves_a_model_scores_and_its_record(finished: Any) -> None:
     assert {"spec.yaml", "manifest.json", "stages", "model", "metrics.json"} <= {
-        p.name for p in result.folder.iterdir()
+        p.name for p in finished.folder.iterdir()
     }
-    assert (result.model / "model.json").is_file()
-    assert 0 <= result.scores["second_generation"]["fake-metric"]["mean-distance"] < 0.5
-    assert json.loads((result.folder / "metrics.json").read_text()) == result.scores
+    assert (finished.model / "model.json").is_file()
+    assert 0 <= finished.scores["second_generation"]["fake-metric"]["mean-distance"] < 0.5
+    assert json.loads((finished.folder / "metrics.json").read_text()) == finished.scores
 
 
-def test_virtual_images_pair_with_their_exact_masks(start: Start) -> None:
-    outcome = start().outcome
+def test_virtual_images_pair_with_their_exact_masks(finished: Any) -> None:
+    outcome = finished.outcome
     first, second = outcome.first.images.open(), outcome.second.images.open()
     masks = outcome.second.labels.open()
     assert masks.shape == first.shape == second.shape == (20, 32, 32)
@@ -252,8 +265,8 @@ def test_virtual_images_pair_with_their_exact_masks(start: Start) -> None:
     assert inside > second[:][masks[:] == 0].mean() + 0.2
 
 
-def test_the_subsets_are_at_the_working_scale_and_rough_labels_come_with_subset_1(start: Start) -> None:
-    parts = start().outcome.parts
+def test_the_subsets_are_at_the_working_scale_and_rough_labels_come_with_subset_1(finished: Any) -> None:
+    parts = finished.outcome.parts
     assert parts.subset1_images.open().shape == parts.subset1_labels.open().shape
     assert parts.subset1_images.open().shape[1:] == (32, 32)
     assert len(parts.subset2_images) > 0
@@ -324,21 +337,20 @@ def test_runs_share_a_store(tmp_path: Path, images: Path, host: Host) -> None:
     assert not (tmp_path / "two" / "stages").exists()
 
 
-def test_the_manifest_says_what_the_model_came_from(start: Start) -> None:
-    result = start(name="discs")
-    record = manifest(result.folder)
+def test_the_manifest_says_what_the_model_came_from(finished: Any) -> None:
+    record = manifest(finished.folder)
     assert record["status"] == "complete"
     assert record["name"] == "discs"
     assert [row["name"] for row in record["data"]["micrographs"]] == ["image0", "image1", "image2"]
     assert all(len(row["sha256"]) == 64 for row in record["data"]["micrographs"])
     assert record["environment"]["libraries"]["numpy"] == np.__version__
-    assert record["split"] == {name: fact for name, fact in result.outcome.parts.plan.items() if name != "sources"}
+    assert record["split"] == {name: fact for name, fact in finished.outcome.parts.plan.items() if name != "sources"}
     assert record["device"] == "cpu"
     assert record["precision"] == pick_precision("auto", "cpu")
     step = next(step for step in record["steps"] if step["label"] == "downstream_task")
-    assert Artifact(result.folder / step["folder"]).key == step["key"]
+    assert Artifact(finished.folder / step["folder"]).key == step["key"]
     assert step["plugin"] == "fake-task"
-    info = json.loads((result.model / "model.json").read_text())
+    info = json.loads((finished.model / "model.json").read_text())
     assert info["working_diameter"] == pytest.approx(8.0)
     assert info["provenance"]["key"] == step["key"]
     assert info["provenance"]["simulated"] is False
@@ -365,8 +377,8 @@ def test_the_resolved_spec_runs_alone(start: Start, host: Host, tmp_path: Path) 
     assert made(again.folder) == []
 
 
-def test_losses_are_kept_for_the_report(start: Start) -> None:
-    rows = read_losses(start().outcome.morphology.folder)
+def test_losses_are_kept_for_the_report(finished: Any) -> None:
+    rows = read_losses(finished.outcome.morphology.folder)
     assert [row["step"] for row in rows] == list(range(8))
     assert all("loss" in row for row in rows)
 

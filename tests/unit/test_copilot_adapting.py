@@ -140,6 +140,6 @@ def test_frames_since_the_training_widen_what_is_usual(tmp_path: Path, phantoms:
         reference = Reference.load(folder)
         assert reference is not None
         (image_HW,) = _read(paths[-1], host, model.modality)
-        score = reference.score(describe(image_HW, model.segment(image_HW), model.working_diameter, 0))
+        score = reference.score(describe(image_HW, model.segment(image_HW), model, 0))
         scores[known] = score / reference.threshold(0.4)
     assert scores[20] < scores[8]

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from emgen.domain import FEATURES, FILE, Reference, describe, learn_reference
 from emgen.domain.features import NAMES
+from emgen.engine.steps_data import Pixels
+from emgen.engine.steps_domain import MOST, spread
 from emgen.errors import DataError, ModelError
 from emgen.model import Segmentation, load_model
 from emgen.testing.phantoms import phantom_stack
@@ -24,15 +28,26 @@ def truth(image_HW: np.ndarray, label_HW: np.ndarray, factor: float = 1.0) -> Se
     return Segmentation(label_HW=label_HW, probability_HW=probability_HW, factor=factor)
 
 
-def by_brightness(image_HW: np.ndarray) -> Segmentation:
+class ByBrightness:
     """As instant a model as can be: what is bright is particle."""
-    from scipy import ndimage
 
-    smooth_HW = ndimage.uniform_filter(image_HW, 3)
-    probability_HW = np.clip(smooth_HW * 2 - 0.6, 0, 1).astype(np.float32)
-    return Segmentation(
-        label_HW=ndimage.label(probability_HW > 0.5)[0].astype(np.int32), probability_HW=probability_HW, factor=1.0
-    )
+    working_diameter = DIAMETER
+
+    @property
+    def task(self) -> ByBrightness:
+        return self
+
+    def predict(self, image_NHW: np.ndarray) -> np.ndarray:
+        smooth_NHW = ndimage.uniform_filter(image_NHW, (0, 3, 3))
+        return np.clip(smooth_NHW * 2 - 0.6, 0, 1).astype(np.float32)
+
+    def segment(self, image_HW: np.ndarray) -> Segmentation:
+        (probability_HW,) = self.predict(image_HW[None])
+        label_HW = ndimage.label(probability_HW > 0.5)[0].astype(np.int32)
+        return Segmentation(label_HW=label_HW, probability_HW=probability_HW, factor=1.0)
+
+
+MODEL = ByBrightness()
 
 
 def stack(count: int, first: int = 0, side: int = 128, **settings: object) -> list[np.ndarray]:
@@ -41,11 +56,11 @@ def stack(count: int, first: int = 0, side: int = 128, **settings: object) -> li
 
 @pytest.fixture(scope="module")
 def reference() -> Reference:
-    return learn_reference(stack(30), by_brightness, normalise, DIAMETER, seed=0)
+    return learn_reference(stack(30), MODEL, normalise, seed=0)
 
 
 def features(image_HW: np.ndarray) -> np.ndarray:
-    return describe(image_HW, by_brightness(image_HW), DIAMETER, seed=0)
+    return describe(image_HW, MODEL.segment(image_HW), MODEL, seed=0)
 
 
 def share_outside(reference: Reference, images: list[np.ndarray], alpha: float = 0.05) -> float:
@@ -146,13 +161,34 @@ def test_a_stored_reference_scores_to_the_last_bit_as_before(reference: Referenc
 def test_a_model_without_a_reference_has_none_and_a_damaged_one_is_named(reference: Reference, tmp_path: Path) -> None:
     assert Reference.load(tmp_path) is None
     kept = reference.to_dict()
-    for damage in ({"format": 2}, {"features": ["x"]}, {"centre": [1.0]}, {"held_back": None}):
+    for damage in ({"features": ["x"]}, {"centre": [1.0]}, {"held_back": None}):
         (tmp_path / FILE).write_text(json.dumps({**kept, **damage}))
         with pytest.raises(ModelError, match=FILE):
             Reference.load(tmp_path)
     (tmp_path / FILE).write_text("{")
     with pytest.raises(ModelError, match="Delete it to go without"):
         Reference.load(tmp_path)
+
+
+def test_a_reference_of_another_version_is_left_aside_with_a_word(reference: Reference, tmp_path: Path) -> None:
+    """Its model is as good as ever."""
+    (tmp_path / FILE).write_text(json.dumps({**reference.to_dict(), "format": 1}))
+    with pytest.warns(UserWarning, match="another version of emgen"):
+        assert Reference.load(tmp_path) is None
+
+
+def test_micrographs_of_a_known_way_may_be_real_ones(reference: Reference) -> None:
+    """What bright field makes of the specimen is no negative of the dark-field image; it may be had in itself."""
+    asked: list[int] = []
+
+    def bright_field(index: int) -> np.ndarray:
+        asked.append(index)
+        return stack(1, first=index, modality="bf-tem")[0]
+
+    told = learn_reference(stack(30), MODEL, normalise, seed=0, altered=8, instead={"inverted": bright_field})
+    assert len(asked) == 8 == len(set(asked))
+    assert sorted(told.shape.steps) == sorted(reference.shape.steps)
+    assert not np.allclose(told.shape.steps["inverted"], reference.shape.steps["inverted"], atol=0.1)
 
 
 def test_three_features_that_stand_out_are_told_in_words_and_say_three_things(reference: Reference) -> None:
@@ -173,3 +209,13 @@ def test_the_shipped_models_know_their_domain(name: str) -> None:
     assert model.domain is not None
     assert model.domain.smallest_alpha < 0.01
     assert model.domain.threshold(0.05) < model.domain.threshold(0.01)
+
+
+def test_of_a_long_stack_micrographs_evenly_over_it_are_looked_at() -> None:
+    stack = SimpleNamespace(images=[SimpleNamespace(image_HW=np.full((2, 2), index)) for index in range(1001)])
+    images = Pixels(stack, spread(1001))
+    shown = [int(image_HW[0, 0]) for image_HW in images]
+    assert (len(images), shown[0], shown[-1]) == (MOST, 0, 1000)
+    assert set(np.diff(shown)) == {5, 6}
+    assert [int(image_HW[0, 0]) for image_HW in images[-2:]] == shown[-2:]
+    assert [int(image_HW[0, 0]) for image_HW in Pixels(stack)] == list(range(1001))

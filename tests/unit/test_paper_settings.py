@@ -88,11 +88,11 @@ def test_two_steps_of_each_stage_run_at_paper_size(stage):
     logged = []
     context = Context(log=lambda step, values: logged.append(values))
     if stage == "pix2pix":
-        gan = Pix2Pix(Pix2PixConfig(max_steps=2), context)
+        gan = Pix2Pix(Pix2PixConfig(max_steps=2, batch=1), context)  # four of 512 px take minutes
         gan.fit(labels, images, context)
         result = gan.generate(labels[:1], np.random.default_rng(0))
     elif stage == "cyclegan":
-        contrast = CycleGan(CycleGanConfig(max_steps=2, batch=1), context)  # four of 512 px take minutes
+        contrast = CycleGan(CycleGanConfig(max_steps=2, batch=1), context)
         contrast.fit(images, images**0.7, context)
         result = contrast.translate(images[:1], np.random.default_rng(0))
     else:
