@@ -78,6 +78,10 @@ class WorkersError(EmgenError):
     exit_code = 1
 
 
+class PushError(EmgenError):
+    """A copilot's service lets nothing in, is no copilot, or did not answer for as long as was allowed."""
+
+
 class Interrupted(EmgenError):
     """The run was asked to stop; it stands at a checkpoint and resumes."""
 

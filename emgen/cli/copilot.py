@@ -33,8 +33,8 @@ def command() -> None:
 @click.option(
     "--policy",
     type=click.Choice(["all", "newest"]),
-    default="all",
-    show_default=True,
+    default=None,
+    show_default="as the session was left; all at first",
     help="Of more frames than can be answered: all of them in order, or always the newest.",
 )
 @click.option("--pixel-size", type=click.FloatRange(min=0, min_open=True), metavar="NM", help="Of all frames.")

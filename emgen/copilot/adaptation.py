@@ -28,7 +28,8 @@ class Adaptation:
     """At most one at a time, in a process of its own (``emgen.copilot.adapting``).
 
     A model that is clearly better on the label-free evidence is swapped in at once; any other can be, by hand. An
-    adaptation that a kill of the service interrupted goes on at the next start, if its time is not over.
+    adaptation that a kill of the service interrupted goes on at the next start, if its time is not over; a model that
+    waits to be chosen still waits then.
     """
 
     def __init__(self, service: Service) -> None:
@@ -60,18 +61,30 @@ class Adaptation:
             minutes=minutes or settings.adapt_minutes,
         )
         write_json_file(folder / ORDER, {**asdict(order), "frames": list(order.frames)})
-        service.journal.keep("adaptation", {"folder": folder.name, "until": time.time() + 60 * order.minutes})
-        self._tell("started", frames=len(files), minutes=order.minutes)
+        kept = {"folder": folder.name, "until": time.time() + 60 * order.minutes}
+        self._tell("started", {"adaptation": kept, "candidate": None}, frames=len(files), minutes=order.minutes)
         self._begin(folder, 60 * order.minutes)
 
     def resume(self) -> None:
-        """What an earlier start of the service left unfinished."""
+        """What an earlier start of the service left unfinished, or undecided."""
+        if candidate := self._service.journal.kept("candidate"):
+            self._offer(candidate)
         kept = self._service.journal.kept("adaptation")
         if not kept:
             return
         folder, left = self._service.places.adaptations / kept["folder"], kept["until"] - time.time()
         if left > 0 and (folder / ORDER).exists():
             self._begin(folder, left)
+
+    def _offer(self, candidate: dict[str, Any]) -> None:
+        """Once more, the new model that nobody has chosen yet."""
+        self._folder = self._service.places.adaptations / candidate["folder"]
+        outcome = candidate["outcome"]
+        place = self._service.places.usable(outcome["model"])
+        if Path(place).exists():
+            self._state, self._outcome = COMPARED, {**outcome, "model": place}
+        else:
+            self._end({"error": f"adaptation {self._folder.name}: its model is gone ({place}). Adapt again."})
 
     def _begin(self, folder: Path, seconds: float) -> None:
         self._state, self._folder, self._outcome = RUNNING, folder, {}
@@ -105,11 +118,17 @@ class Adaptation:
     def _end(self, outcome: dict[str, Any]) -> None:
         self._outcome = outcome
         self._state = FAILED if "error" in outcome else COMPARED
-        self._service.journal.keep("adaptation", None)
-        self._tell(self._state, **outcome)
+        self._tell(self._state, {"adaptation": None, "candidate": self._candidate()}, **outcome)
 
-    def _tell(self, state: str, **facts: Any) -> None:
-        self._service.journal.tell("adaptation", {"state": state, **facts})
+    def _candidate(self) -> dict[str, Any] | None:
+        """For the next start, what it needs to offer the new model again."""
+        if self._state != COMPARED or "model" not in self._outcome:
+            return None
+        place = self._service.places.portable(self._outcome["model"])
+        return {"folder": self._folder.name, "outcome": {**self._outcome, "model": place}}
+
+    def _tell(self, state: str, kept: dict[str, Any] | None = None, /, **facts: Any) -> None:
+        self._service.journal.tell("adaptation", {"state": state, **facts}, kept)
         self._service.news.tell()
 
     async def use_candidate(self, why: str = "chosen by hand") -> bool:
@@ -118,6 +137,7 @@ class Adaptation:
             return False
         await self._service.use(self._outcome["model"], f"adaptation {self._folder.name}: {why}")
         self._state = IDLE
+        self._service.journal.keep("candidate", None)
         self._service.news.tell()
         return True
 

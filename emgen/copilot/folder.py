@@ -10,10 +10,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from emgen.copilot.header import Header
-from emgen.copilot.intake import DiskFullError, Intake, NoRoomForItError, Taken
+from emgen.copilot.intake import Intake, Taken
 from emgen.copilot.journal import Arrival, Journal, passes
+from emgen.copilot.readable import HangingReaderError
+from emgen.copilot.stalls import NoRoomForItError, StalledError, told_of_journal
 from emgen.copilot.watch import Arrival as Seen
-from emgen.copilot.watch import arrivals
+from emgen.copilot.watch import arrivals, has_changed
 from emgen.errors import DataError
 
 ORIGIN = "folder"
@@ -37,12 +39,12 @@ class Folder:
         suffixes: set[str],
         taken: Callable[[Taken, dict[str, float]], None],
         refused: Callable[[], None],
-        disk_full: Callable[[DiskFullError], Awaitable[None]],
+        stalled: Callable[[StalledError], Awaitable[None]],
         tell: Callable[[str], None],
     ) -> None:
         self._folder, self._journal, self._intake = folder, journal, intake
         self._poll, self._settle_s, self._grace_s, self._suffixes = poll, settle_s, grace_s, suffixes
-        self._taken, self._refused, self._disk_full, self._tell = taken, refused, disk_full, tell
+        self._taken, self._refused, self._stalled, self._tell = taken, refused, stalled, tell
         self._retries: set[asyncio.Task[None]] = set()
 
     async def follow(self) -> None:
@@ -74,7 +76,7 @@ class Folder:
             self._tell(f"a file of {self._folder} is taken after a restart only ({type(error).__name__}: {error})")
 
     async def _tried(self, seen: Seen) -> Exception | None:
-        """Why the file cannot be taken; ``None`` where it is. On a full disk it waits for room."""
+        """Why the file cannot be taken; ``None`` where it is. While nothing can be written it waits."""
         noticed = time.time()
         arrival = self._arrival(seen.path, seen.size, seen.mtime_ns)
         header = Header(name=_text(seen.path.name))
@@ -83,8 +85,8 @@ class Folder:
                 taken = await asyncio.to_thread(self._intake.take_file, seen.path, arrival, header, seen.closed_at)
             except (DataError, OSError, NoRoomForItError) as error:
                 return error
-            except DiskFullError as error:
-                await self._disk_full(error)
+            except StalledError as error:
+                await self._stalled(error)
                 continue
             if not taken.is_known:
                 now = time.time()
@@ -98,7 +100,8 @@ class Folder:
         locks) is no bad micrograph: it is told, and tried now and then until it can be.
         """
         wait, is_told, found = _FIRST_RETRY_S, False, await self._unless_gone(seen, error)
-        until = time.monotonic() + (self._grace_s if self._is_ours(seen) else 0)
+        has_grace = self._is_ours(seen) and not isinstance(error, HangingReaderError)
+        until = time.monotonic() + (self._grace_s if has_grace else 0)
         while found is not None:
             if not is_told and (time.monotonic() >= until or isinstance(found, FileNotFoundError)):
                 await self._set_aside(seen, found)
@@ -107,8 +110,7 @@ class Folder:
                     return
             await asyncio.sleep(_LATER_S if is_told else wait)
             wait = min(2 * wait, 2.0)
-            state = await asyncio.to_thread(_state, seen.path)
-            if state is not None and state != (seen.size, seen.mtime_ns):
+            if await asyncio.to_thread(has_changed, seen):
                 return
             found = await self._unless_gone(seen, await self._tried(seen))
             if is_told and isinstance(found, FileNotFoundError):
@@ -132,7 +134,7 @@ class Folder:
             except sqlite3.OperationalError as full:
                 if not passes(full):
                     raise
-                await self._disk_full(DiskFullError(f"the journal cannot be written ({full})."))
+                await self._stalled(told_of_journal(full, self._journal.path))
             else:
                 self._refused()
                 return
@@ -145,11 +147,3 @@ class Folder:
 def _text(name: str) -> str:
     """File names of another system may hold bytes that are no text, which neither journal nor page can take."""
     return os.fsencode(name).decode("utf-8", "replace")
-
-
-def _state(path: Path) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_size, found.st_mtime_ns

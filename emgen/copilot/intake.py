@@ -7,12 +7,11 @@ is known and not answered twice.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import sqlite3
-import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,24 +19,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emgen.copilot.header import ArrayHeader, Header
+from emgen.copilot.incoming import MEGABYTE, Incoming
 from emgen.copilot.journal import Arrival, Journal, passes
 from emgen.copilot.places import Places
-from emgen.errors import DataError, OutputError
+from emgen.copilot.readable import readable_frames
+from emgen.copilot.stalls import DiskFullError, NoRoomForItError, StalledError, told_of_journal, writing
+from emgen.errors import DataError, UnreadableFileError
 
 if TYPE_CHECKING:
     from emgen.host import Host
 
-MEGABYTE = 1 << 20
 _PLENTY = 1_000_000_000
 """Bytes: where so many are free besides the reserve, a file that does not fit is no reason to keep others waiting."""
-
-
-class DiskFullError(OutputError):
-    """Too little room is left for a session; intake waits until there is more."""
-
-
-class NoRoomForItError(DiskFullError):
-    """One file is larger than the room that is left; others fit."""
+_TRIAL = ".emgen-writes-here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +53,8 @@ class Intake:
 
     def check_room(self, coming: int = 0) -> None:
         """Raises ``DiskFullError`` where the reserve would be touched, ``NoRoomForItError`` by one huge file alone."""
-        free = shutil.disk_usage(self._places.root).free
+        with writing(self._places.root):
+            free = shutil.disk_usage(self._places.root).free
         if free - coming < self._reserve:
             if free - self._reserve > _PLENTY:
                 raise NoRoomForItError(
@@ -71,21 +66,29 @@ class Intake:
                 "results. Intake waits: free some space."
             )
 
+    def check_disk(self) -> None:
+        """Raises ``StalledError`` where there is no room, or files of frames or results cannot be written."""
+        self.check_room()
+        places = self._places
+        with writing(places.root):
+            for file in (places.uploads, places.frames, places.labels_file(0).parent, places.picture(0).parent):
+                file.parent.mkdir(exist_ok=True)  # of the root none: where a share is away, nothing is to lie below it
+                (file.parent / _TRIAL).write_bytes(b"x")
+                (file.parent / _TRIAL).unlink()
+
+    def body(self, coming: int = 0) -> Incoming:
+        """For a file's content; ``coming``: bytes, as far as that is known."""
+        return Incoming(self._places, self.check_room, coming)
+
     def take_file(self, path: Path, arrival: Arrival, header: Header, closed_at: float | None = None) -> Taken:
         """A watched file. It is copied; raises ``FileNotFoundError`` where it has vanished meanwhile.
 
-        Raises ``DataError`` where no reader accepts it, ``DiskFullError``.
+        Raises ``DataError`` where no reader accepts it, ``StalledError``, ``OSError`` where it cannot be read.
         """
         self._suffix(_last_part(header.name))  # before anything that is no micrograph is copied, however large it is
-        self.check_room(path.stat().st_size)
-        partial = self._places.uploads / f"{os.getpid()}-{time.monotonic_ns()}.taken"
-        try:
-            digest = _copied(path, partial)
-            return self.take_stored(partial, digest, arrival, header, closed_at)
-        except OSError as error:
-            raise told(error, self._places.root) from error
-        finally:
-            partial.unlink(missing_ok=True)
+        with self.body(path.stat().st_size) as body:
+            _copy(path, body)
+            return self.take_stored(body.path, body.digest, arrival, header, closed_at)
 
     def take_stored(
         self, partial: Path, digest: str, arrival: Arrival, header: Header, closed_at: float | None = None
@@ -104,7 +107,7 @@ class Intake:
             )
         except sqlite3.OperationalError as error:  # the stored file stays: the next try puts itself in its place
             if passes(error):
-                raise DiskFullError(f"{self._places.root}: the journal cannot be written ({error}).") from error
+                raise told_of_journal(error, self._journal.path) from error
             raise
         return Taken(numbers, not new)
 
@@ -115,26 +118,28 @@ class Intake:
         stored = self._places.stored(digest, suffix)
         place = self._places.frame_file(stored)
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            if header.is_array:
-                write_array(place, partial.read_bytes(), header.array())
-            else:
-                os.replace(partial, place)
-            count = self._readable_frames(place)
-            _keep_through_power_cut(place)
+            with writing(self._places.root):
+                place.parent.mkdir(exist_ok=True)
+                if header.is_array:
+                    write_array(place, partial, header.array())
+                else:
+                    os.replace(partial, place)
+                count = readable_frames(place, self._host)
+                self._places.keep_through_power_cut(place)  # before anybody is told that it was taken
         except DataError as error:
             place.unlink(missing_ok=True)
             raise type(error)(str(error).replace(str(place), name)) from error
-        except OSError as error:
-            place.unlink(missing_ok=True)
-            raise told(error, self._places.root) from error
+        except StalledError:
+            with suppress(OSError):  # such as the one that is told already
+                place.unlink(missing_ok=True)
+            raise
         stem = Path(name).stem or digest[:8]
         return stored, [stem] if count == 1 else [f"{stem}-{number + 1}" for number in range(count)]
 
     def _suffix(self, name: str) -> str:
         """Only one that an installed reader opens goes into a path. Raises ``UnreadableFileError``."""
         from emgen.data.opening import suffixes_of
-        from emgen.errors import UnreadableFileError, listing
+        from emgen.errors import listing
 
         known = suffixes_of(self._host)
         fitting = [suffix for suffix in known if name.lower().endswith(suffix)]
@@ -142,29 +147,20 @@ class Intake:
             raise UnreadableFileError(f"{name}: no installed reader opens such files (known: {listing(known)}).")
         return max(fitting, key=len)
 
-    def _readable_frames(self, place: Path) -> int:
-        """How many; the first and the last are read, as a file that was cut off lacks its end."""
-        from emgen.data.stack import open_file, read_frame
 
-        frames = open_file(place, self._host)
-        for number in sorted({0, len(frames) - 1}):
-            read_frame(frames, number, place)
-        return len(frames)
-
-
-def write_array(place: Path, data: bytes, array: ArrayHeader) -> None:
-    """A raw array as a TIFF, so that everything else reads it as any other file. Raises ``BadImageError``."""
+def write_array(place: Path, raw: Path, array: ArrayHeader) -> None:
+    """The raw array in ``raw`` as a TIFF, read as any other file. Raises ``BadImageError``, ``OutputError``."""
     from emgen.errors import BadImageError
     from emgen.particles.write import write_tiff
 
     kind = np.dtype(array.dtype)
     wanted = int(np.prod(array.shape)) * kind.itemsize
-    if len(data) != wanted:
+    if (size := raw.stat().st_size) != wanted:
         raise BadImageError(
-            f"{place}: {len(data)} bytes; an array of {array.shape[0]} x {array.shape[1]} {kind} has {wanted}."
+            f"{place}: {size} bytes; an array of {array.shape[0]} x {array.shape[1]} {kind} has {wanted}."
         )
-    image_HW = np.frombuffer(data, kind).reshape(array.shape)
-    image_HW = image_HW.astype(kind.newbyteorder("=")).astype(_writable(kind), copy=False)
+    image_HW = np.fromfile(raw, kind).reshape(array.shape)
+    image_HW = image_HW.astype(kind.newbyteorder("="), copy=False).astype(_writable(kind), copy=False)
     write_tiff(place, image_HW, array.pixel_size_nm, compression=None)
 
 
@@ -175,44 +171,16 @@ def _writable(kind: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype("float32") if kind.itemsize == 8 else kind.newbyteorder("=")
 
 
-def _copied(source: Path, target: Path) -> str:
-    """The SHA-256 of what was copied."""
-    digest = hashlib.sha256()
-    with source.open("rb") as read, target.open("wb") as written:
+def _copy(source: Path, body: Incoming) -> None:
+    with source.open("rb") as read:
         while block := read.read(MEGABYTE):
-            digest.update(block)
-            written.write(block)
-        written.flush()
-        os.fsync(written.fileno())
-    return digest.hexdigest()
+            body.write(block)
+    body.end()
 
 
 def _last_part(name: str) -> str:
     """Of a path of any system."""
     return Path(name.replace("\\", "/")).name
-
-
-def _keep_through_power_cut(place: Path) -> None:
-    """Its content and its name are on the disk before anybody is told that the file was taken."""
-    with place.open("r+b") as file:
-        os.fsync(file.fileno())
-    if os.name != "posix":
-        return
-    for folder in (place.parent, place.parent.parent):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def told(error: OSError, root: Path) -> Exception:
-    """``DiskFullError`` where it means that; else the error itself."""
-    import errno
-
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFullError(f"{root}: the disk is full. Intake waits: free some space.")
-    return error
 
 
 def header_of(facts: Mapping[str, Any]) -> Header:

@@ -15,13 +15,14 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from emgen.copilot.answer import Answer
+from emgen.copilot.places import Places
 from emgen.errors import OutputError
 from emgen.files import finite
 
@@ -29,6 +30,8 @@ JOURNAL = "journal.sqlite"
 VERSION = 1
 QUEUED, DONE, FAILED, SKIPPED, LATER = "queued", "done", "failed", "skipped", "later"
 ACCEPTED, DUPLICATE, REFUSED = "accepted", "duplicate", "refused"
+_PLACES = {"model": "place", "adaptation": "model"}
+"""Kinds of events that tell where a model is, and as what."""
 _SCHEMA = """
 CREATE TABLE files (
     id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, name TEXT NOT NULL, stored TEXT NOT NULL, header TEXT NOT NULL,
@@ -87,6 +90,7 @@ class Journal:
 
     def __init__(self, folder: Path, *, only_read: bool = False) -> None:
         self.path = folder / JOURNAL
+        self._places = Places(folder)
         self._lock = threading.RLock()
         self._readers = threading.local()
         self._address, self._is_uri = (self._to_read(), True) if only_read else (str(self.path), False)
@@ -301,20 +305,25 @@ class Journal:
 
     # What is told, chosen and asked.
 
-    def tell(self, kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    def tell(self, kind: str, data: Mapping[str, Any], kept: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The event. ``kept``: as by ``keep``, in the same transaction."""
         with self._transaction() as db:
+            for name, value in (kept or {}).items():
+                _keep(db, name, value)
             return self._tell(db, kind, data)
 
     def _tell(self, db: sqlite3.Connection, kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
         at, clean = time.time(), finite(dict(data))
         insert = "INSERT INTO events (at, kind, data) VALUES (?,?,?)"
-        number = db.execute(insert, (at, kind, json.dumps(clean))).lastrowid
+        stored = _with_place(kind, clean, self._places.portable)
+        number = db.execute(insert, (at, kind, json.dumps(stored))).lastrowid
         return {"id": number, "at": at, "kind": kind, "data": clean}
 
     def events(self, after: int, limit: int = 500) -> list[dict[str, Any]]:
         """In order: ``id``, ``at``, ``kind``, ``data``."""
         rows = self._rows("SELECT * FROM events WHERE id>? ORDER BY id LIMIT ?", after, limit)
-        return [{**row, "data": json.loads(row["data"])} for row in rows]
+        usable = self._places.usable
+        return [{**row, "data": _with_place(row["kind"], json.loads(row["data"]), usable)} for row in rows]
 
     def last_event(self) -> int:
         return int(self._rows("SELECT coalesce(max(id), 0) AS n FROM events")[0]["n"])
@@ -322,14 +331,16 @@ class Journal:
     def use_model(self, place: str, digest: str, why: str) -> int:
         """Journals the model that answers from now on; its number."""
         with self._transaction() as db:
-            values = (place, digest, time.time(), why)
+            values = (self._places.portable(place), digest, time.time(), why)
             number = db.execute("INSERT INTO models (place, digest, since, why) VALUES (?,?,?,?)", values).lastrowid
             self._tell(db, "model", {"model": number, "place": place, "digest": digest, "why": why})
         assert number is not None
         return number
 
     def models(self) -> list[dict[str, Any]]:
-        return self._rows("SELECT * FROM models ORDER BY id")
+        """In order; the ``place`` of each is where it is now, also of one in a session's folder that was moved."""
+        rows = self._rows("SELECT * FROM models ORDER BY id")
+        return [{**row, "place": self._places.usable(row["place"])} for row in rows]
 
     def mark(self, frame: int, marked: bool, remark: str = "") -> bool:
         """Whether there is such a frame."""
@@ -416,8 +427,10 @@ class Journal:
 
 
 def passes(error: sqlite3.OperationalError) -> bool:
-    """Whether to wait and try again: a disk that is full or fails, another program that holds the file."""
-    return any(words in str(error) for words in ("full", "disk I/O", "locked", "unable to open"))
+    """Whether to wait and try again: a disk that is full, fails or is mounted for reading alone, another program that
+    holds the file.
+    """
+    return any(words in str(error) for words in ("full", "disk I/O", "locked", "unable to open", "readonly"))
 
 
 _OPEN = "f.state <> 'done'"
@@ -457,6 +470,12 @@ def _readable(row: dict[str, Any]) -> dict[str, Any]:
         row[f"{name}_diameter_nm"] = None if value is None or size is None else value * size
         del row[f"{name}_px"]
     return row
+
+
+def _with_place(kind: str, data: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    """An event's data, with the place of a model in it changed."""
+    name = _PLACES.get(kind)
+    return {**data, name: change(data[name])} if name in data else data
 
 
 def _keep(db: sqlite3.Connection, name: str, value: Any) -> None:

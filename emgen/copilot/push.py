@@ -23,17 +23,14 @@ from emgen.copilot.client import (
     readable,
     sent_list_path,
 )
+from emgen.copilot.grace import complete
 from emgen.copilot.watch import Arrival, arrivals
-from emgen.errors import EmgenError, OutputError
+from emgen.errors import OutputError, PushError
 
 Answer = TypeVar("Answer")
 
 _UNREADABLE_TRIES = 5
 _UNREADABLE_WAIT_S = 0.5
-
-
-class PushError(EmgenError):
-    """The service lets nothing in, is no copilot, or did not answer for as long as was allowed."""
 
 
 @dataclass(slots=True)
@@ -52,6 +49,7 @@ async def push(
     token: str | None = None,
     poll: bool = False,
     settle_s: float = 0.2,
+    grace_s: float = 10.0,
     suffixes: Collection[str] = SUFFIXES,
     subfolders: bool = False,
     state: Path | None = None,
@@ -66,7 +64,9 @@ async def push(
 
     One file after the other, the oldest first; a service that is away is waited for, ``give_up_after`` seconds at most.
     What was sent is noted in the folder ``state`` (in the home, if ``None``), so that a restart sends nothing twice;
-    ``again`` forgets that. ``token``, ``proxy``, ``certificates``: see ``Client``. The rest: see ``arrivals``.
+    ``again`` forgets that. A file that no reader accepts is sent after ``grace_s``, as its writer may have paused; 0:
+    all are sent as soon as they have settled. ``token``, ``proxy``, ``certificates``: see ``Client``. The rest: see
+    ``arrivals``.
 
     Raises ``PushError`` naming the service, ``OutputError`` where ``state`` cannot be written.
     """
@@ -89,8 +89,8 @@ async def push(
     )
     try:
         await _in_thread(client.session)  # a wrong token or address is told now, not with the first file
-        async with aclosing(found):
-            async for arrival in found:
+        async with aclosing(found), aclosing(complete(found, grace_s) if grace_s else found) as files:
+            async for arrival in files:
                 await _push_one(arrival, client, sent, folder, pushed)
     finally:
         client.stop()  # else a thread that waits for the service outlives the one who cancelled

@@ -6,21 +6,27 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Body, FastAPI, Header, HTTPException, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
+from starlette.requests import ClientDisconnect
 
 from emgen.copilot.header import Header as Facts
-from emgen.copilot.intake import DiskFullError, Taken, header_of
+from emgen.copilot.incoming import MEGABYTE, Incoming
+from emgen.copilot.intake import Taken, header_of
 from emgen.copilot.service import Service
 from emgen.copilot.settings import Policy
+from emgen.copilot.stalls import DiskFullError, StalledError
 from emgen.copilot.uploads import Stand, TooLargeError, WrongOffsetError
 from emgen.errors import DataError, ModelError, OutputError
 
 HEARTBEAT_S = 15.0
 RETRY_AFTER_S = 5
+_GONE = 499
+"""Nobody reads it: the sender was cut off, which is no fault of the service and fills no log."""
 _FORM = 1 << 20
 """Bytes that a form may have besides its file."""
 T = TypeVar("T")
@@ -41,12 +47,14 @@ def add_routes(app: FastAPI, service: Service) -> None:
     app.add_exception_handler(DataError, lambda request, error: _problem(422, error))
     app.add_exception_handler(ModelError, lambda request, error: _problem(422, error))
     app.add_exception_handler(DiskFullError, lambda request, error: _problem(507, error))
+    app.add_exception_handler(StalledError, lambda request, error: _problem(503, error))
+    app.add_exception_handler(ClientDisconnect, lambda request, error: Response(status_code=_GONE))
     app.add_exception_handler(WrongOffsetError, _wrong_offset)
     app.add_exception_handler(OutputError, lambda request, error: _problem(507, error))
 
 
 def _problem(status: int, error: Exception) -> JSONResponse:
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 507 else None
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if status in (503, 507) else None
     return JSONResponse({"reason": str(error)}, status, headers=headers)
 
 
@@ -65,13 +73,16 @@ def _intake(service: Service) -> APIRouter:
         """One frame in one request: the body is a file of any format that `emgen info` reads, or a raw array.
 
         A file sent as `multipart/form-data` (field `file`) is taken too. What is known already is not taken twice.
-        Answers once the frame stands in the journal. 413 too large, 422 not a micrograph, 507 the disk is full.
+        Answers once the frame stands in the journal. 413 too large, 422 not a micrograph, 507 the disk is full,
+        503 nothing can be written for another reason; it says which.
         """
-        if request.headers.get("content-type", "").startswith("multipart/form-data"):
-            return await _multipart(service, request, x_emgen_frame)
-        data = await _body(request, service.uploads.limit)
-        facts = _facts(x_emgen_frame, name)
-        return await _taken(service, lambda: service.uploads.take_whole(data, facts))
+        async with _body(service, request) as body:
+            if request.headers.get("content-type", "").startswith("multipart/form-data"):
+                name = await _receive_form(request, body, service.uploads.limit)
+            else:
+                await _receive(request, body, service.uploads.limit)
+            facts = _facts(x_emgen_frame, name)
+            return await _taken(service, lambda: service.uploads.take_whole(body, facts))
 
     @router.get("/uploads/{digest}")
     async def upload_stand(digest: str) -> dict[str, Any]:
@@ -86,34 +97,62 @@ def _intake(service: Service) -> APIRouter:
 
         409 names the offset to go on from.
         """
-        piece = await _body(request, service.uploads.limit)
-        facts = _facts(x_emgen_frame, None)
-        return await _taken(service, lambda: service.uploads.add(digest, offset, piece, facts))
+        async with _body(service, request) as piece:
+            await _receive(request, piece, service.uploads.limit)
+            facts = _facts(x_emgen_frame, None)
+            return await _taken(service, lambda: service.uploads.add(digest, offset, piece, facts))
 
     return router
 
 
-async def _multipart(service: Service, request: Request, header: str | None) -> dict[str, Any]:
-    from starlette.formparsers import MultiPartException, MultiPartParser
-
-    stream = _limited(request, service.uploads.limit + _FORM)
+@asynccontextmanager
+async def _body(service: Service, request: Request) -> AsyncIterator[Incoming]:
+    """For what the request brings. Where it cannot be taken now, the page says why, as the answer does."""
+    length, limit = request.headers.get("content-length", ""), service.uploads.limit
     try:
-        form = await MultiPartParser(request.headers, stream, max_files=1, max_fields=4).parse()
+        with service.uploads.body(min(int(length), limit) if length.isdecimal() else 0) as body:
+            yield body
+    except StalledError as error:
+        service.stall(error)
+        await _let_pass(request, limit)
+        raise
+
+
+async def _let_pass(request: Request, limit: int) -> None:
+    """The rest of a body: a sender that is cut off while it writes never sees the answer."""
+    with suppress(RuntimeError, ClientDisconnect, TooLargeError):  # RuntimeError: there is no rest
+        async for _ in _limited(request, limit):
+            pass
+
+
+async def _receive(request: Request, body: Incoming, limit: int) -> None:
+    """Into its file, a block at a time: other requests are served meanwhile, and few bytes are in memory."""
+    block = bytearray()
+    async for part in _limited(request, limit):
+        block += part
+        if len(block) > MEGABYTE:  # not of one that a piece consists of: that is one call of a thread less
+            await asyncio.to_thread(body.write, bytes(block))
+            block.clear()
+    await asyncio.to_thread(body.end, bytes(block))
+
+
+async def _receive_form(request: Request, body: Incoming, limit: int) -> str | None:
+    """The form's file; its name there."""
+    from starlette.formparsers import MultiPartException
+
+    from emgen.copilot.form import FormParser
+
+    try:
+        form = await FormParser(request.headers, _limited(request, limit + _FORM), body).parse()
     except MultiPartException as error:
         raise DataError(f"the form cannot be read ({error}).") from error
     file = form.get("file")
     if file is None or isinstance(file, str):
         raise DataError("file: the form has no file of that name.")
-    if (file.size or 0) > service.uploads.limit:
-        raise TooLargeError(f"{file.filename}: {file.size} bytes; the service takes {service.uploads.limit} at most.")
-    data = await file.read()
-    await file.close()
-    facts = _facts(header, file.filename)
-    return await _taken(service, lambda: service.uploads.take_whole(data, facts))
-
-
-async def _body(request: Request, limit: int) -> bytes:
-    return b"".join([part async for part in _limited(request, limit)])
+    if body.size > limit:
+        raise TooLargeError(f"{file.filename}: {body.size} bytes; the service takes {limit} at most.")
+    await asyncio.to_thread(body.end)
+    return file.filename
 
 
 async def _limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
@@ -140,9 +179,6 @@ async def _taken(service: Service, take: Callable[[], Stand]) -> dict[str, Any]:
     begun = time.time()
     try:
         stand = await asyncio.to_thread(take)
-    except DiskFullError as error:
-        service.stall(error)
-        raise
     finally:
         service.news.tell()
     if stand.state == "accepted" and not stand.is_known:

@@ -22,12 +22,13 @@ from emgen.copilot.answer import Answer
 from emgen.copilot.answering import DiskFull, Setup, Unusable
 from emgen.copilot.exports import Exports
 from emgen.copilot.folder import Folder
-from emgen.copilot.intake import DiskFullError, Intake, Taken
+from emgen.copilot.intake import Intake, Taken
 from emgen.copilot.journal import Journal, Task, passes
 from emgen.copilot.news import News
 from emgen.copilot.places import Places
 from emgen.copilot.settings import Policy, Settings
 from emgen.copilot.sizes import SessionSizes, Sizes, half_of_mean, sizes_of_frame
+from emgen.copilot.stalls import StalledError, told_of_journal
 from emgen.copilot.trend import Latency, Trend
 from emgen.copilot.uploads import Uploads
 from emgen.copilot.worker import Worker, WorkerDiedError
@@ -57,7 +58,7 @@ class Service:
     ----------
     journal, places, uploads: of the session. news: told whenever something has changed.
     latency: seconds by stage. trend, sizes: of the session, by unit.
-    counted_from: the first frame of these. stalled: why nothing comes in (a full disk), else empty.
+    counted_from: the first frame of these. stalled: why nothing comes in (a full disk, say), else empty.
     """
 
     def __init__(self, settings: Settings, host: Host, tell: Callable[[str], None] = lambda line: None) -> None:
@@ -66,7 +67,7 @@ class Service:
         self.news, self.latency = News(), Latency()
         self.trend: dict[str, Trend] = {}
         self.sizes: dict[str, SessionSizes] = {}
-        self.policy: Policy = settings.policy
+        self.policy: Policy = settings.policy or "all"
         self.stalled = ""
         self.is_paused = False
         self.answering: int | None = None
@@ -90,7 +91,7 @@ class Service:
         self.exports = Exports(self.journal, self.places, self._tell)
         self.uploads = Uploads(self.journal, self.places, self.intake, self.settings.limit)
         await asyncio.to_thread(self._recall)
-        place = self.journal.kept("model", self.settings.model)
+        place = self.places.usable(self.journal.kept("model", self.settings.model))
         chosen = self.journal.kept("asked for") == self.settings.model
         self.journal.keep("settings", self.settings.told())
         await self._begin_with(place if chosen else self.settings.model)
@@ -109,12 +110,24 @@ class Service:
         self._held.close()
 
     def _recall(self) -> None:
-        """Counters of an earlier start, from the journal."""
+        """Choices and counters of an earlier start, from the journal."""
+        self._recall_choices()
         self.counted_from = self.journal.kept("counted from", 0)
         self._count_all()
         for left_over in self.places.uploads.iterdir():
             if left_over.suffix == ".taken" or time.time() - left_over.stat().st_mtime > _UPLOADS_KEPT_S:
                 left_over.unlink(missing_ok=True)
+
+    def _recall_choices(self) -> None:
+        """As they were left; a policy that the last start did not ask for goes over that."""
+        asked = self.settings.policy
+        if asked is not None and asked != self.journal.kept("policy asked for"):
+            self.journal.keep("policy", asked)
+            self.journal.keep("policy asked for", asked)
+        self.policy = self.journal.kept("policy", "all")
+        self.is_paused = self.journal.kept("paused", False)
+        if self.is_paused:
+            self._tell("the session is paused, as it was left: frames are taken, and answered once it is resumed")
 
     def _count_all(self) -> None:
         """The session's distribution and lines anew."""
@@ -124,9 +137,13 @@ class Service:
             self._count(row, np.frombuffer(row["sizes"], "<f4"))
 
     async def _begin_with(self, place: str) -> None:
-        self.worker = await Worker.start(self.settings.setup(place))
+        self.worker = await Worker.start(self._setup(place))
         self._adopt("the service was started")
         self.journal.keep("asked for", self.settings.model)
+
+    def _setup(self, place: str) -> Setup:
+        """One place has one name, however it was called: else it would be another model."""
+        return self.settings.setup(self.places.usable(self.places.portable(place)))
 
     def _adopt(self, why: str) -> None:
         """The worker's model answers from now on."""
@@ -136,7 +153,7 @@ class Service:
             self.model = int(known[-1]["id"])
         else:
             self.model = self.journal.use_model(place, self.worker.ready.digest, why)
-        self.journal.keep("model", place)
+        self.journal.keep("model", self.places.portable(place))
         self.alarm = Alarm(
             self.worker.ready.domain, self.settings.false_alarms, self.journal.kept(f"alarm of {self.model}")
         )
@@ -163,7 +180,7 @@ class Service:
             suffixes=suffixes_of(self.host),
             taken=self.came_in,
             refused=self.news.tell,
-            disk_full=self._wait_for_room,
+            stalled=self._wait_for_room,
             tell=self._tell,
         )
 
@@ -203,7 +220,7 @@ class Service:
             await self._after_death(task, error)
             return
         if isinstance(found, DiskFull):
-            await self._wait_for_room(DiskFullError(found.reason))
+            await self._wait_for_room(StalledError(found.reason))
         elif isinstance(found, Unusable):
             await self._journalled(lambda: self.journal.fail(task.frame, found.reason))
         else:
@@ -284,14 +301,14 @@ class Service:
             except sqlite3.OperationalError as error:
                 if not passes(error):
                     raise
-                await self._wait_for_room(DiskFullError(f"{self.journal.path}: {error}."))
+                await self._wait_for_room(told_of_journal(error, self.journal.path))
 
     async def _wait_for_room(self, error: EmgenError) -> None:
         self.stall(error)
         await asyncio.sleep(_ROOM_S)
 
     def stall(self, error: EmgenError) -> None:
-        """Something could not be written for want of room. The page says so until there is some again."""
+        """Something could not be written, for want of room or else. The page says why until it can be again."""
         if not self.stalled:
             self._tell(str(error))
         self.stalled = str(error)
@@ -303,12 +320,12 @@ class Service:
         while self.stalled:
             await asyncio.sleep(_ROOM_S)
             try:
-                await asyncio.to_thread(self.intake.check_room)
-            except (DiskFullError, OSError) as still:  # the disk may be away altogether
+                await asyncio.to_thread(self.intake.check_disk)
+            except StalledError as still:
                 self.stalled = str(still)
             else:
                 self.stalled = ""
-                self._tell("there is room again; intake goes on")
+                self._tell(f"{self.places.root} can be written again; intake goes on")
             self.news.tell()
 
     # What a user can ask for.
@@ -317,12 +334,12 @@ class Service:
         """Frames still come in and are journalled; none is answered while paused."""
         self.is_paused = paused
         self._woken.set()
-        self.journal.tell("paused" if paused else "resumed", {})
+        self.journal.tell("paused" if paused else "resumed", {}, kept={"paused": paused})
         self.news.tell()
 
     def set_policy(self, policy: Policy) -> None:
         self.policy = policy
-        self.journal.tell("policy", {"policy": policy})
+        self.journal.tell("policy", {"policy": policy}, kept={"policy": policy})
         self.news.tell()
 
     def process_skipped(self) -> int:
@@ -358,7 +375,7 @@ class Service:
         Raises ``ModelError``.
         """
         async with self._loading:  # one after the other: each takes a model's memory
-            fresh = await Worker.start(self.settings.setup(model))
+            fresh = await Worker.start(self._setup(model))
             self._next, self._why = fresh, why
             self._woken.set()
             while self._next is fresh:

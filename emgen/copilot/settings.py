@@ -25,7 +25,8 @@ class Settings:
     model: a model folder, an exported file, a shipped name. root: folder of the session; one that is there goes on.
     watch: folder that frames appear in; ``poll`` for shares that send no events. settle_s: a file is taken when its
         size has been stable for so long; one that no reader accepts is tried again for ``grace_s``.
-    policy: ``all`` answers every frame in order, ``newest`` skips to the last one.
+    policy: ``all`` answers every frame in order, ``newest`` skips to the last one; ``None``: as the session was left,
+        ``all`` at first.
     limit: bytes of one upload. reserve: bytes that stay free on the disk.
     false_alarms: share of frames of the model's own domain that may exceed the threshold (``emgen.domain``).
     adapt_minutes: time for an adaptation. adapt_frames: of the newest, so many it learns from.
@@ -40,7 +41,7 @@ class Settings:
     port: int = 8380
     token: str | None = None
     allowed_hosts: tuple[str, ...] = ()
-    policy: Policy = "all"
+    policy: Policy | None = None
     pixel_size_nm: float | None = None
     device: str = "auto"
     precision: str = "auto"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import threading
 from dataclasses import dataclass
@@ -10,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from emgen.copilot.header import Header
-from emgen.copilot.intake import Intake, told
+from emgen.copilot.incoming import MEGABYTE, Incoming
+from emgen.copilot.intake import Intake
 from emgen.copilot.journal import Arrival, Journal
 from emgen.copilot.places import Places
+from emgen.copilot.stalls import writing
 from emgen.errors import DataError
 
 ORIGIN = "http"
@@ -58,39 +61,42 @@ class Uploads:
             return Stand(known["size"] or 0, "accepted", tuple(known["frames"]), True)
         return Stand(partial.stat().st_size, "partial") if partial.exists() else Stand(0, "new")
 
-    def add(self, digest: str, offset: int, piece: bytes, header: Header) -> Stand:
-        """A piece; with the last one the file is taken in.
+    def body(self, coming: int = 0) -> Incoming:
+        """For what a request brings; ``coming``: bytes, as far as that is known."""
+        return self._intake.body(coming)
 
-        Raises ``WrongOffsetError``, ``TooLargeError``, ``DataError`` (refused for good; journalled), ``DiskFullError``.
+    def add(self, digest: str, offset: int, piece: Incoming, header: Header) -> Stand:
+        """A piece, complete; with the last one the file is taken in.
+
+        Raises ``WrongOffsetError``, ``TooLargeError``, ``DataError`` (refused for good; journalled), ``StalledError``.
         """
         with self._lock:
             stand = self.stand(digest)
             if stand.state == "accepted":
                 return stand
-            size = header.size if header.size is not None else offset + len(piece)
-            if max(size, offset + len(piece)) > self.limit:
-                raise TooLargeError(f"{header.name}: {size} bytes; the service takes {self.limit} at most.")
+            end = offset + piece.size
+            size = header.size if header.size is not None else end
+            self._check_size(header.name, max(size, end))
             if offset != stand.offset:
                 raise WrongOffsetError(stand.offset)
-            self._intake.check_room(size - offset)
+            self._intake.check_room(size - end)
             partial = self._partial(digest)
-            try:
-                with partial.open("ab") as file:
-                    file.write(piece)
-            except OSError as error:
-                raise told(error, self._places.root) from error
-            if offset + len(piece) < size:
-                return Stand(offset + len(piece), "partial")
+            with writing(self._places.root):
+                _append(piece, partial)
+            if end < size:
+                return Stand(end, "partial")
+            if _sha256(partial) != digest:
+                partial.unlink()
+                raise WrongOffsetError(0)  # damaged on the way: send it again from the start
             return self._finish(partial, digest, size, header)
+
+    def _check_size(self, name: str, size: int) -> None:
+        if size > self.limit:
+            raise TooLargeError(f"{name}: {size} bytes; the service takes {self.limit} at most.")
 
     def _finish(self, partial: Path, digest: str, size: int, header: Header) -> Stand:
         arrival = Arrival(ORIGIN, header.name, size)
         try:
-            with partial.open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
-            if found != digest:
-                partial.unlink()
-                raise WrongOffsetError(0)  # damaged on the way: send it again from the start
             taken = self._intake.take_stored(partial, digest, arrival, header, header.closed_at)
         except DataError as error:
             partial.unlink(missing_ok=True)
@@ -99,14 +105,33 @@ class Uploads:
         partial.unlink(missing_ok=True)
         return Stand(size, "accepted", tuple(taken.frames), taken.is_known)
 
-    def take_whole(self, data: bytes, header: Header) -> Stand:
-        """A file in one piece. Raises as ``add``."""
-        digest = hashlib.sha256(data).hexdigest()
+    def take_whole(self, body: Incoming, header: Header) -> Stand:
+        """A file in one piece, complete. Raises as ``add``."""
+        self._check_size(header.name, body.size)
         with self._lock:
-            self._partial(digest).unlink(missing_ok=True)
-            return self.add(digest, 0, data, header.model_copy(update={"size": len(data)}))
+            stand = self.stand(body.digest)
+            if stand.state == "accepted":
+                return stand
+            self._partial(body.digest).unlink(missing_ok=True)
+            header = header.model_copy(update={"size": body.size})
+            return self._finish(body.path, body.digest, body.size, header)
 
     def _partial(self, digest: str) -> Path:
         if not _DIGEST.fullmatch(digest):
             raise DataError(f"uploads/{digest[:80]}: not a SHA-256 in small hexadecimal digits.")
         return self._places.uploads / f"{digest}.part"
+
+
+def _append(piece: Incoming, partial: Path) -> None:
+    """The first piece becomes the file."""
+    if not partial.exists():
+        os.replace(piece.path, partial)
+        return
+    with piece.path.open("rb") as read, partial.open("ab") as file:
+        while block := read.read(MEGABYTE):
+            file.write(block)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

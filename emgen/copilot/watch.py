@@ -44,6 +44,15 @@ class Arrival:
     closed_at: float
 
 
+def has_changed(arrival: Arrival) -> bool:
+    """Since it was found; what is gone has not."""
+    try:
+        about = os.stat(arrival.path)
+    except OSError:
+        return False
+    return (about.st_size, about.st_mtime_ns) != (arrival.size, arrival.mtime_ns)
+
+
 async def arrivals(
     folder: Path,
     *,

@@ -149,9 +149,12 @@ class Tab:
             self.events.append(told)
         return dict(told.get("result", {}))
 
-    def open(self, address: str, size: tuple[int, int] = (1280, 720)) -> None:
+    def resize(self, size: tuple[int, int]) -> None:
         width, height = size
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+
+    def open(self, address: str, size: tuple[int, int] = (1280, 720)) -> None:
+        self.resize(size)
         self.call("Page.navigate", url=address)
         until(lambda: "Received" in str(self.js(TEXT)), "the page")
 
@@ -303,6 +306,27 @@ def test_the_main_view_needs_no_scrolling(browser: Browser, server: Server, size
     bottom = "Math.max(...[...document.querySelectorAll('.foot, .details')].map(e => e.getBoundingClientRect().bottom))"
     assert tab.js(bottom) <= size[1]
     tab.close()
+
+
+def test_charts_follow_the_window_from_a_small_screen_to_a_large_one(tab: Tab, server: Server) -> None:
+    server.send()
+    until(tab.picture, "a picture")
+    rem = "parseFloat(getComputedStyle(document.documentElement).fontSize)"
+    option = "[...document.querySelectorAll('.chart')].map(e => getElement(Number(e.id.slice(1))).chart.getOption())"
+    sizes = f"{option}.map(drawn => drawn.xAxis[0].axisLabel.fontSize / {rem})"
+    assert tab.js(sizes) == pytest.approx([0.82, 0.82])
+    before = tab.js(rem)
+    tab.resize((3840, 2160))
+    assert tab.js(rem) > 2 * before
+    until(lambda: tab.js(sizes) == pytest.approx([0.82, 0.82]), "type of the new size")
+
+
+def test_charts_follow_the_system_from_light_to_dark(tab: Tab, server: Server) -> None:
+    server.send()
+    drawn = "getElement(Number(document.querySelector('.sizes').id.slice(1))).chart.getOption().xAxis[0].axisLabel"
+    for scheme, muted in (("light", "#4d5a66"), ("dark", "#a7b3be")):
+        tab.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        until(lambda muted=muted: tab.js(f"{drawn}.color") == muted, scheme)
 
 
 def test_every_control_has_a_name(tab: Tab) -> None:

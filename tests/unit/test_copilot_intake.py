@@ -12,10 +12,11 @@ import pytest
 import tifffile
 
 from emgen.copilot.header import Header
-from emgen.copilot.intake import DiskFullError, Intake, header_of
+from emgen.copilot.intake import Intake, header_of
 from emgen.copilot.journal import Arrival, Journal
 from emgen.copilot.places import Places
-from emgen.copilot.uploads import TooLargeError, Uploads, WrongOffsetError
+from emgen.copilot.stalls import DiskFullError
+from emgen.copilot.uploads import Stand, TooLargeError, Uploads, WrongOffsetError
 from emgen.errors import DataError
 from emgen.host import load_host
 
@@ -38,6 +39,20 @@ def a_picture(seed: int = 0) -> np.ndarray:
 def a_file(folder: Path, name: str = "a.tif", seed: int = 0) -> Path:
     tifffile.imwrite(folder / name, a_picture(seed))
     return folder / name
+
+
+def take_whole(session: SimpleNamespace, data: bytes, header: Header) -> Stand:
+    with session.uploads.body(len(data)) as body:
+        body.write(data)
+        body.end()
+        return session.uploads.take_whole(body, header)
+
+
+def add(session: SimpleNamespace, digest: str, offset: int, data: bytes, header: Header) -> Stand:
+    with session.uploads.body(len(data)) as piece:
+        piece.write(data)
+        piece.end()
+        return session.uploads.add(digest, offset, piece, header)
 
 
 def files(session: SimpleNamespace) -> list[Path]:
@@ -88,7 +103,7 @@ def test_a_file_that_was_cut_off_is_refused(session: SimpleNamespace, tmp_path: 
 )
 def test_names_never_become_paths(session: SimpleNamespace, tmp_path: Path, name: str) -> None:
     data = a_file(tmp_path).read_bytes()
-    session.uploads.take_whole(data, Header(name=name))
+    take_whole(session, data, Header(name=name))
     (stored,) = files(session)
     digest = hashlib.sha256(data).hexdigest()
     assert stored == session.places.frames / digest[:2] / f"{digest}.tif"
@@ -99,7 +114,7 @@ def test_a_raw_array_is_read_as_any_other_file(session: SimpleNamespace) -> None
 
     image_HW = np.random.default_rng(0).integers(0, 60_000, (40, 48)).astype(">u2")
     header = Header(name="raw", shape=(40, 48), dtype=">u2", pixel_size_nm=0.25)
-    session.uploads.take_whole(image_HW.tobytes(), header)
+    take_whole(session, image_HW.tobytes(), header)
     (stored,) = files(session)
     micrograph = open_file(stored, load_host())[0]
     assert np.array_equal(micrograph.image_HW, image_HW)
@@ -109,13 +124,13 @@ def test_a_raw_array_is_read_as_any_other_file(session: SimpleNamespace) -> None
 @pytest.mark.parametrize("dtype", ["|u1", "<f2", "<f4", "<f8", "<i4", "<u4", "<i2"])
 def test_raw_arrays_of_every_kind(session: SimpleNamespace, dtype: str) -> None:
     image_HW = (np.random.default_rng(0).random((40, 48)) * 100).astype(dtype)
-    stand = session.uploads.take_whole(image_HW.tobytes(), Header(name="raw", shape=(40, 48), dtype=dtype))
+    stand = take_whole(session, image_HW.tobytes(), Header(name="raw", shape=(40, 48), dtype=dtype))
     assert stand.frames == (1,)
 
 
 def test_a_raw_array_of_the_wrong_size_is_set_aside(session: SimpleNamespace) -> None:
     with pytest.raises(DataError, match="1919 bytes; an array of 40 x 48 uint8 has 1920"):
-        session.uploads.take_whole(bytes(1919), Header(name="raw", shape=(40, 48), dtype="|u1"))
+        take_whole(session, bytes(1919), Header(name="raw", shape=(40, 48), dtype="|u1"))
     assert session.journal.counts()["refused"] == 1
 
 
@@ -132,14 +147,14 @@ def test_a_wrong_header_names_its_field(facts: dict[str, object], field: str) ->
 def test_an_upload_goes_on_where_it_broke(session: SimpleNamespace, tmp_path: Path) -> None:
     data = a_file(tmp_path).read_bytes()
     digest, header = hashlib.sha256(data).hexdigest(), Header(name="a.tif", size=len(data))
-    assert session.uploads.add(digest, 0, data[:100], header).told()["state"] == "partial"
+    assert add(session, digest, 0, data[:100], header).told()["state"] == "partial"
     with pytest.raises(WrongOffsetError) as wrong:
-        session.uploads.add(digest, 0, data[:100], header)
+        add(session, digest, 0, data[:100], header)
     assert wrong.value.offset == session.uploads.stand(digest).offset == 100
-    assert session.uploads.add(digest, 100, data[100:], header).told() == {
+    assert add(session, digest, 100, data[100:], header).told() == {
         "offset": len(data), "state": "accepted", "frames": [1], "known": False,
     }  # fmt: skip
-    assert session.uploads.add(digest, 0, data, header).is_known
+    assert add(session, digest, 0, data, header).is_known
     assert session.journal.counts()["received"] == 1
 
 
@@ -147,14 +162,14 @@ def test_an_upload_that_was_damaged_begins_anew(session: SimpleNamespace, tmp_pa
     data = a_file(tmp_path).read_bytes()
     digest, header = hashlib.sha256(data).hexdigest(), Header(name="a.tif", size=len(data))
     with pytest.raises(WrongOffsetError) as wrong:
-        session.uploads.add(digest, 0, bytes(len(data)), header)
+        add(session, digest, 0, bytes(len(data)), header)
     assert wrong.value.offset == 0
-    assert session.uploads.add(digest, 0, data, header).state == "accepted"
+    assert add(session, digest, 0, data, header).state == "accepted"
 
 
 def test_an_upload_is_not_larger_than_allowed(session: SimpleNamespace) -> None:
     with pytest.raises(TooLargeError, match="1000001 bytes; the service takes 1000000"):
-        session.uploads.add("0" * 64, 0, b"x", Header(name="a.tif", size=1_000_001))
+        add(session, "0" * 64, 0, b"x", Header(name="a.tif", size=1_000_001))
 
 
 @pytest.mark.parametrize("digest", ["../x", "A" * 64, "0" * 63, ""])
@@ -169,13 +184,13 @@ def test_a_full_disk_takes_nothing_and_loses_nothing(
     data = a_file(tmp_path).read_bytes()
     digest, header = hashlib.sha256(data).hexdigest(), Header(name="a.tif", size=len(data))
     usage = shutil.disk_usage(tmp_path)
-    session.uploads.add(digest, 0, data[:100], header)
+    add(session, digest, 0, data[:100], header)
     with monkeypatch.context() as full:
         full.setattr(shutil, "disk_usage", lambda path: usage._replace(free=0))
         full.setattr(session.intake, "_reserve", 1000)
         with pytest.raises(DiskFullError, match="are free"):
-            session.uploads.add(digest, 100, data[100:], header)
+            add(session, digest, 100, data[100:], header)
         with pytest.raises(DiskFullError):
             session.intake.take_file(tmp_path / "a.tif", Arrival("folder", "a.tif"), Header(name="a.tif"))
-    assert session.uploads.add(digest, 100, data[100:], header).state == "accepted"
+    assert add(session, digest, 100, data[100:], header).state == "accepted"
     assert session.journal.counts()["refused"] == 0

@@ -119,6 +119,15 @@ def test_lines_against_time_leave_gaps_where_a_frame_has_no_mean() -> None:
     assert [series["markLine"]["data"] for series in option["series"][2:]] == [[{"xAxis": 101_000}]] * 3
 
 
+def test_charts_against_time_have_one_width_and_room_for_their_names() -> None:
+    option = overtime.option(Trend().told(), "nm")
+    assert len({(grid[":left"], grid[":right"], grid["outerBoundsMode"]) for grid in option["grid"]}) == 1
+    edges = [(float(grid["top"].rstrip("%")), float(grid["height"].rstrip("%"))) for grid in option["grid"]]
+    ends = [0.0, *(top + height for top, height in edges)]
+    assert all(top - end >= 9 for (top, _), end in zip(edges, ends, strict=False))
+    assert all(axis["nameTextStyle"]["verticalAlign"] == "bottom" for axis in option["yAxis"])
+
+
 def test_latency_begins_with_what_a_user_waits_for() -> None:
     latency = Latency()
     for stage in ("segment", "page", "novel", "closed to answer", "closed to page"):

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import tifffile
 
 from emgen.copilot import push as module
 from emgen.copilot.client import GaveUp, NoAccess, Refused
-from emgen.copilot.push import Pushed, PushError, push
-from emgen.errors import OutputError
+from emgen.copilot.push import Pushed, push
+from emgen.copilot.readable import readable_frames
+from emgen.errors import DataError, OutputError, PushError
+from emgen.host import load_host
 
 
 class Client:
@@ -44,23 +50,34 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+def a_file(folder: Path) -> Path:
+    tifffile.imwrite(folder / "a.tif", np.random.default_rng(0).integers(0, 200, (40, 48), np.uint8))
+    return folder / "a.tif"
+
+
 def pushed(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, answer: Callable[[str], Any], files: int
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Callable[[str], Any],
+    files: int,
+    grace_s: float = 0.0,
+    writing: Callable[[], None] = lambda: None,
 ) -> tuple[Client, Pushed]:
-    """Until ``files`` are dealt with."""
+    """Until ``files`` are dealt with; ``writing`` runs beside it."""
     client, count = Client(answer), Pushed()
     monkeypatch.setattr(module, "Client", lambda url, token, **settings: client)
     monkeypatch.setattr(module, "_UNREADABLE_WAIT_S", 0.01)
 
     async def go() -> None:
         state = folder.parent / "state"
-        task = asyncio.create_task(push(folder, client.url, settle_s=0.05, state=state, pushed=count))
+        task = asyncio.create_task(push(folder, client.url, settle_s=0.05, grace_s=grace_s, state=state, pushed=count))
+        written = asyncio.create_task(asyncio.to_thread(writing))
         while count.taken + count.refused + count.unreadable < files and not task.done():
             await asyncio.sleep(0.01)
         if not task.done():
             await asyncio.sleep(0.2)
             task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await asyncio.gather(task, written, return_exceptions=True)
         if not task.cancelled():
             task.result()
 
@@ -95,6 +112,53 @@ def test_a_file_that_its_writer_holds_is_tried_again_a_few_times(folder: Path, m
     client, count = pushed(folder, monkeypatch, lambda name: PermissionError("in use"), 1)
     assert count == Pushed(unreadable=1)
     assert "b.tif cannot be read (in use)" in client.told[0]
+
+
+def as_the_service_does(folder: Path) -> Callable[[str], Any]:
+    """Refuses what no reader accepts."""
+
+    def answer(name: str) -> Any:
+        try:
+            readable_frames(folder / name, load_host())
+        except DataError as error:
+            return Refused(str(error))
+        return None
+
+    return answer
+
+
+def test_a_file_that_is_written_slowly_is_sent_once_it_is_complete_and_holds_up_no_other(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = a_file(folder.parent).read_bytes()
+
+    def write() -> None:
+        with (folder / "slow.tif").open("wb", buffering=0) as file:
+            file.write(content[:-100])
+            time.sleep(0.5)  # ten times as long as a file has to stay unchanged
+            shutil.copy(folder.parent / "a.tif", folder / "quick.tif")
+            time.sleep(0.5)
+            file.write(content[-100:])
+
+    client, count = pushed(folder, monkeypatch, as_the_service_does(folder), 2, grace_s=20.0, writing=write)
+    assert count == Pushed(taken=2)
+    assert [name for name, _ in client.sent] == ["quick.tif", "slow.tif"]
+
+
+def test_a_file_that_stays_unreadable_is_sent_after_its_grace_as_the_service_has_to_say_why(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "half.tif").write_bytes(a_file(folder.parent).read_bytes()[:-100])
+    client, count = pushed(folder, monkeypatch, as_the_service_does(folder), 1, grace_s=0.3)
+    assert count == Pushed(refused=1)
+    assert "half.tif is refused" in client.told[0]
+
+
+def test_what_no_reader_here_opens_is_sent_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "a.tif").write_bytes(b"x")
+    monkeypatch.setattr("emgen.data.opening.suffixes_of", lambda host: set())
+    _, count = pushed(folder, monkeypatch, lambda name: None, 1, grace_s=1000.0)
+    assert count == Pushed(taken=1)
 
 
 @pytest.mark.parametrize("error", [NoAccess("Check the token."), GaveUp("Gave up after 3 s.")])

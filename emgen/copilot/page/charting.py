@@ -37,12 +37,20 @@ def named(text: str, gap: float) -> dict[str, Any]:
     return {"name": text, "nameLocation": "middle", ":nameGap": rem(gap), "nameTextStyle": type_of()}
 
 
+def ticks(**more: Any) -> dict[str, Any]:
+    return {"show": True, ":length": rem(0.35), "lineStyle": line_of(MUTED), **more}
+
+
+def tick_labels(**more: Any) -> dict[str, Any]:
+    return {"hideOverlap": True, ":margin": rem(0.6), **type_of(), **more}
+
+
 def value_axis(**more: Any) -> dict[str, Any]:
     return {
         "type": "value",
         "axisLine": {"show": True, "onZero": False, "lineStyle": line_of(MUTED)},
-        "axisTick": {"show": True, "lineStyle": line_of(MUTED)},
-        "axisLabel": {**type_of(), "hideOverlap": True},
+        "axisTick": ticks(),
+        "axisLabel": tick_labels(),
         "splitLine": {"show": False},
         **more,
     }
@@ -63,7 +71,7 @@ class Chart(ui.echart):
             self.props["options"] = option
 
     def redraw(self) -> None:
-        """In other colours, after light has become dark."""
+        """In other colours, after light has become dark; in other sizes, after the window got another one."""
         if self._last is not None:
             self.props["options"] = dict(self._last)
             self.update()

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from emgen.copilot.page.charting import FRAME, SESSION, colour, named, rem, type_of, value_axis
+from emgen.copilot.page.charting import FRAME, SESSION, colour, named, rem, tick_labels, ticks, value_axis
 
 LABEL = "Size distributions of this frame and of the session, each with its 95 % band"
 _TICKS_A_DECADE = (1, 2, 3, 5)
@@ -43,12 +43,11 @@ def option(frame: Told, session: Told) -> dict[str, Any]:
             **named(f"Equivalent diameter, {unit}", 1.7),
             min=low,
             max=high,
-            axisTick={"show": True, "customValues": _ticks(low, high)},
-            axisLabel={
-                **type_of(),
-                "customValues": _ticks(low, high),
-                ":formatter": "(value) => String(Number((10 ** value).toPrecision(2)))",
-            },
+            axisTick=ticks(customValues=_decades(low, high)),
+            axisLabel=tick_labels(
+                customValues=_decades(low, high),
+                **{":formatter": "(value) => String(Number((10 ** value).toPrecision(2)))"},
+            ),
         ),
         "yAxis": value_axis(**named("Particles, %", 2.4), min=0, splitNumber=4),
         "series": [_series("Session", session, SESSION, 2.0), _series("This frame", frame, FRAME, 1.6)],
@@ -66,7 +65,7 @@ def _ends(edges: Sequence[Sequence[float]]) -> tuple[float, float]:
     return math.log10(min(edge[0] for edge in edges)), math.log10(max(edge[-1] for edge in edges))
 
 
-def _ticks(low: float, high: float) -> list[float]:
+def _decades(low: float, high: float) -> list[float]:
     """log10 of 1, 2, 3 and 5 times powers of ten; of the powers alone where the axis is long."""
     steps = _TICKS_A_DECADE if high - low < 2.5 else (1,)
     decades = range(math.floor(low), math.ceil(high) + 1)

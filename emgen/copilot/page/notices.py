@@ -60,7 +60,7 @@ class Notices:
 
     def show(self, board: Board) -> None:
         session = board.session
-        self._stalled.show("Intake waits: the disk is full" if session["stalled"] else "", session["stalled"])
+        self._stalled.show("Intake waits: nothing can be written" if session["stalled"] else "", session["stalled"])
         self._since = session["alarm"]["since"]
         self._alarm.show(*alarm_words(session["alarm"]))
         self._back.set_visibility(session["models"] > 1)

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from emgen.copilot.page.charting import FRAME, INK, MUTED, SESSION, colour, line_of, rem, type_of, value_axis
+from emgen.copilot.page.charting import (
+    FRAME,
+    INK,
+    MUTED,
+    SESSION,
+    colour,
+    line_of,
+    rem,
+    tick_labels,
+    ticks,
+    type_of,
+    value_axis,
+)
 
 LABEL = "Mean diameter with its 95 % band, number of particles and coverage against time"
 _FEW = 60
@@ -26,7 +38,7 @@ def option(trend: Trend, unit: str, looked_at: float | None = None) -> dict[str,
         "grid": [_grid(row) for row in range(3)],
         "xAxis": [_times(row) for row in range(3)],
         "yAxis": [
-            value_axis(gridIndex=row, scale=True, splitNumber=2, **_inside(name)) for row, name in enumerate(names)
+            value_axis(gridIndex=row, scale=True, splitNumber=2, **_above(name)) for row, name in enumerate(names)
         ],
         "series": [
             _hidden("low", {}),
@@ -52,16 +64,20 @@ def _source(trend: Trend) -> dict[str, list[float | None]]:
     return {name: found[name] for name in _COLUMNS}
 
 
-def _inside(name: str) -> dict[str, Any]:
-    """A name beside the axis's upper end, so that it has room however low the chart is."""
-    padding = f"[0, 0, 0, {rem(0.5)}]"
-    style = {**type_of(), "align": "left", "verticalAlign": "middle", ":padding": padding}
-    return {"name": name, "nameLocation": "end", "nameGap": 0, "nameTextStyle": style}
+def _above(name: str) -> dict[str, Any]:
+    """A name over the chart, from the axis on: no line gets there, however low the chart is."""
+    style = {**type_of(), "align": "left", "verticalAlign": "bottom"}
+    return {"name": name, "nameLocation": "end", ":nameGap": rem(0.35), "nameTextStyle": style}
 
 
 def _grid(row: int) -> dict[str, Any]:
-    """Three of one height, over each other."""
-    return {":left": rem(3.6), ":right": rem(1.2), "top": f"{6 + 30 * row}%", "height": "21%"}
+    """Three of one height, over each other, each with room for its name.
+
+    Of one width too: ECharts would make the one with the times narrower where the last time needs more room, and what
+    happened at one time would no longer stand in one line. So they all have that room.
+    """
+    place = {"top": f"{9 + 30 * row}%", "height": "19%", "outerBoundsMode": "none"}
+    return {":left": rem(3.6), ":right": rem(2.2), **place}
 
 
 def _times(row: int) -> dict[str, Any]:
@@ -69,8 +85,8 @@ def _times(row: int) -> dict[str, Any]:
         "type": "time",
         "gridIndex": row,
         "axisLine": {"onZero": False, "lineStyle": line_of(MUTED)},
-        "axisTick": {"show": row == 2, "lineStyle": line_of(MUTED)},
-        "axisLabel": {"show": row == 2, "hideOverlap": True, **type_of()},
+        "axisTick": ticks(show=row == 2),
+        "axisLabel": tick_labels(show=row == 2),
         "splitLine": {"show": False},
         "axisPointer": {"label": {"show": False}},
     }

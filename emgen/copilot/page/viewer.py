@@ -25,6 +25,7 @@ from emgen.copilot.page.notices import Notices
 from emgen.copilot.page.numbers_panel import Numbers
 from emgen.copilot.page.picture_panel import PicturePanel
 from emgen.copilot.page.theme import ThemeButton
+from emgen.copilot.page.widgets import Look
 
 LOG = logging.getLogger(__name__)
 FRAME_S, BOARD_S, TREND_S = 0.2, 0.25, 1.0
@@ -66,6 +67,7 @@ class Viewer:
                     self._details = Details(self.look_at)
         with box("footer", "foot"):
             self._counts, self._wait = Text("span"), Text("span")
+            Look(self._redraw)
 
     async def start(self) -> None:
         """Follows the service until the browser is gone."""

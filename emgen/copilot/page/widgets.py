@@ -45,6 +45,14 @@ class Scrubber(ui.element, component="scrubber.js"):
         set_props(self, frame=frame, last=last)
 
 
+class Look(ui.element, component="look.js"):
+    """``changed()`` is called when charts have to be drawn anew: at another size of type, or in other colours."""
+
+    def __init__(self, changed: Callable[[], Any]) -> None:
+        super().__init__()
+        self.on("changed", lambda _: changed())
+
+
 class PlainTable(ui.element, component="plain_table.js"):
     """Its first column is the row's name; ``pick(frame)`` is called where a row stands for a frame."""
 
