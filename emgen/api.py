@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from emgen.particles.instances import Meaning
     from emgen.scores.distributions import FolderScores
     from emgen.scores.masks import Evaluation
-    from emgen.segmenting import Segmented
+    from emgen.segmenting import Segmented, Settings
     from emgen.series.following import Drift, Followed
     from emgen.spec import Spec
 
@@ -59,8 +60,9 @@ def segment(
     ``zarr`` takes the place of the TIFF files and goes to ``labels_to``, a folder or URL; ``tell`` gets a line of text
     after each micrograph. ``precision``: ``auto`` computes in bfloat16 where the processor does so natively,
     ``float32`` never. ``workers``: processes on this machine; ``scheduler``: address of a Dask cluster; neither
-    changes the result. Raises ``ModelError``, ``NoImagesError``, ``OutputError``; with workers also
-    ``PreflightError``, ``SpecError``, ``WorkersError``.
+    changes the result. Where a call was stopped, the same one goes on, unless the model was given loaded. Raises
+    ``ModelError``, ``NoImagesError``, ``OutputError``; with workers also ``PreflightError``, ``SpecError``,
+    ``WorkersError``.
     """
     from emgen.cluster import cluster_of
     from emgen.host import load_host
@@ -82,7 +84,26 @@ def segment(
         labels_to=None if labels_to is None else absolute_place(labels_to),
         precision=precision,
     )
-    return segment_files(begin, _several(images), settings, reading, tell=tell)
+    call = _same_call(model, settings, device, host)
+    return segment_files(begin, _several(images), settings, reading, call=call, tell=tell)
+
+
+def _same_call(model: str | Path | Model, settings: Settings, device: str, host: Host) -> dict[str, Any] | None:
+    """What another call must have in common to have the same results; ``None`` where nobody can tell."""
+    from emgen import __version__
+    from emgen.data.cropping import SWITCH
+    from emgen.errors import ModelError
+    from emgen.model import model_digest, model_folder
+
+    try:
+        digest = model_digest(model_folder(model, host)) if isinstance(model, str | Path) else None
+    except ModelError:  # is told when the model is loaded
+        digest = None
+    if digest is None:
+        return None
+    how = {"precision": settings.precision, "device": device, "formats": settings.formats}
+    what = {"pixel_size_nm": settings.pixel_size_nm, "labels_to": settings.labels_to, "bars": os.environ.get(SWITCH)}
+    return {"emgen": __version__, "model": digest, **how, **what}
 
 
 def _a_path(model: str | Path | Model) -> str | Path:

@@ -57,7 +57,8 @@ def command(
 
     For each: <stem>_mask.tif (0 and 255) and <stem>_labels.tif (one value a particle), of its own size; for all:
     particles.csv and .parquet, size_distribution.json, .csv and figures, and summary.json. A file that cannot be used
-    is reported, the others are done; the status is then 1.
+    is reported, the others are done; the status is then 1. Where a call was stopped, the same one goes on; if nothing
+    has changed, nothing is done twice.
     """
     from emgen.api import segment
     from emgen.sizes import in_words

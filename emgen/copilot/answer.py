@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    import pandas
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +20,7 @@ class Answer:
     shape_HW: of the micrograph without its data bar. factor: working scale of the model over the micrograph's own.
     pixel_size_nm: ``None`` where nobody gave one. particles: all, also those that the frame's edge cuts.
     diameter_K: px, float32, of whole particles. coverage: share of the area, 0 to 1.
-    table: of ``emgen.particles.measure`` (``read_table``). seconds: by stage.
+    table: of ``emgen.particles.measure`` (``table_bytes``). seconds: by stage.
     domain_score: how far from what the model was trained on (``emgen.domain``), ``domain_words`` in what; ``None``
         where the model has no reference.
     """
@@ -85,23 +81,3 @@ class Answer:
             "domain_score": self.domain_score,
             "seconds": {stage: round(value, 4) for stage, value in self.seconds.items()},
         }
-
-
-def table_bytes(table: pandas.DataFrame) -> bytes:
-    """An Arrow stream, LZ4. The column ``image`` is left out, as all rows have the frame's name."""
-    import pyarrow as pa
-
-    sink = io.BytesIO()
-    arrow = pa.Table.from_pandas(table.drop(columns="image"), preserve_index=False)
-    with pa.ipc.new_stream(sink, arrow.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
-        writer.write_table(arrow)
-    return sink.getvalue()
-
-
-def read_table(data: bytes, name: str) -> pandas.DataFrame:
-    """What ``table_bytes`` wrote; ``name`` fills the column ``image``."""
-    import pyarrow as pa
-
-    table: pandas.DataFrame = pa.ipc.open_stream(data).read_pandas()
-    table.insert(0, "image", np.full(len(table), name, dtype=object))
-    return table

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emgen.copilot.alarm import threshold_of
-from emgen.copilot.answer import Answer, table_bytes
+from emgen.copilot.answer import Answer
 from emgen.copilot.journal import Task
 from emgen.copilot.picture import write_pictures
 from emgen.copilot.places import Places
@@ -155,6 +155,7 @@ class Answerer:
         from tempfile import TemporaryDirectory
 
         from emgen.particles import measure, write_labels
+        from emgen.particles.tables import table_bytes
 
         image_HW = np.random.default_rng(0).random((_WARM, _WARM), dtype=np.float32)
         found = self._model.segment(image_HW)
@@ -185,6 +186,7 @@ class Answerer:
         """Raises ``DataError`` for a frame that cannot be used, ``OutputError``, and what the model raises."""
         from emgen.data.stack import open_file
         from emgen.frame import Frame
+        from emgen.particles.tables import table_bytes
 
         clock, path = Clock(), self._places.frame_file(task.stored)
         with clock.stage("read"):

@@ -409,7 +409,7 @@ class Journal:
         return self._rows(query, limit)
 
     def table(self, frame: int) -> bytes | None:
-        """The frame's particles (``emgen.copilot.answer.read_table``)."""
+        """The frame's particles (``emgen.particles.tables.table_from_bytes``)."""
         rows = self._rows("SELECT arrow FROM tables WHERE frame=?", frame)
         return rows[0]["arrow"] if rows else None
 

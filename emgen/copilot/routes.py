@@ -271,12 +271,12 @@ def _frames(service: Service) -> APIRouter:
     @router.get("/frames/{frame}/particles.csv", response_class=Response)
     async def particles(frame: int) -> Response:
         """One row a particle, as `emgen segment` writes it."""
-        from emgen.copilot.answer import read_table
+        from emgen.particles.tables import table_from_bytes
 
         row, data = known(frame), journal.table(frame)
         if data is None:
             raise HTTPException(404, f"frame {frame} is not answered yet")
-        text = read_table(data, row["name"]).to_csv(index=False, float_format="%.6g")
+        text = table_from_bytes(data, row["name"]).to_csv(index=False, float_format="%.6g")
         return Response(text, media_type="text/csv; charset=utf-8")
 
     for path, place, kind in (

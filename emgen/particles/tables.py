@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,3 +57,23 @@ def _fields(column: pandas.Series) -> list[Any]:
         return column.astype(object).where(column.notna(), "").tolist()
     values = column.to_numpy(float, na_value=np.nan).tolist()
     return ("%.6g\n" * len(values) % tuple(values)).replace("nan", "").splitlines()
+
+
+def table_bytes(table: pandas.DataFrame) -> bytes:
+    """An Arrow stream, LZ4. The column ``image`` is left out, as all rows have the micrograph's name."""
+    import pyarrow as pa
+
+    sink = io.BytesIO()
+    arrow = pa.Table.from_pandas(table.drop(columns="image"), preserve_index=False)
+    with pa.ipc.new_stream(sink, arrow.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+        writer.write_table(arrow)
+    return sink.getvalue()
+
+
+def table_from_bytes(data: bytes, name: str) -> pandas.DataFrame:
+    """What ``table_bytes`` wrote; ``name`` fills the column ``image``."""
+    import pyarrow as pa
+
+    table: pandas.DataFrame = pa.ipc.open_stream(data).read_pandas()
+    table.insert(0, "image", np.full(len(table), name, dtype=object))
+    return table

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emgen.data import expand_each
 from emgen.data.stack import suffixes_of
@@ -12,6 +12,7 @@ from emgen.errors import NoImagesError
 from emgen.files import make_folder
 from emgen.segmenting.bench import Done, Settings
 from emgen.segmenting.jobs import Job, open_all, refuse_collisions
+from emgen.segmenting.progress import Progress
 from emgen.segmenting.result import Segmented, in_words, write_tables
 from emgen.segmenting.teams import Begin
 from emgen.writing import Writers
@@ -28,6 +29,7 @@ def segment_files(
     settings: Settings,
     host: Host,
     *,
+    call: Mapping[str, Any] | None = None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Segmented:
     """Segment files, folders and globs; an unusable file is recorded and the others go on.
@@ -35,6 +37,8 @@ def segment_files(
     Parameters
     ----------
     begin: who segments (``emgen.segmenting.teams``); called once the inputs are known to be all right.
+    call: what makes two calls the same (``emgen.segmenting.progress``): where one was stopped, the next goes on.
+        ``None`` begins anew, and so does what gathers all micrographs in one file.
     tell: called with a line of text after each micrograph, in the order of the inputs.
 
     Raises
@@ -52,10 +56,14 @@ def segment_files(
     gathered = open_writers(filter(gathering, settings.formats), out)
     try:
         if jobs:
+            progress = Progress(out, None if any(map(gathering, settings.formats)) else call, jobs)
             if stacked:
-                remove_stacks(settings.labels_to or out, {job.stack.name for job in jobs})
+                begun = {job.stack.name for job in jobs if job.name in progress.known}
+                remove_stacks(settings.labels_to or out, {job.stack.name for job in jobs} - begun)
             with gathered:
-                _segment_all(begin, jobs, settings, result, gathered, tell)
+                _segment_all(begin, jobs, settings, result, gathered, progress, tell)
+            if not result.failed:
+                progress.forget()
     finally:
         result.written = [path.name for path in gathered.finished]
         write_tables(result)
@@ -68,14 +76,23 @@ def _segment_all(
     settings: Settings,
     result: Segmented,
     gathered: Writers,
+    progress: Progress,
     tell: Callable[[str], None],
 ) -> None:
     """In the order of the jobs; of each only its row in the summary and its particles' rows in the table are kept."""
     with begin(settings) as team:
         result.model |= {key: team.info.get(key) for key in ("task", "modality", "working_diameter", "simulated")}
         result.response = team.response
-        for done in team.segment(jobs):
+        if progress.known:
+            tell(f"{len(progress.known)} of {len(jobs)} micrographs were done by a call that was stopped; it goes on")
+        fresh = team.segment([job for job in jobs if job.name not in progress.known])
+        for job in jobs:
+            if job.name in progress.known:
+                _take(progress.done(job), result, gathered)
+                continue
+            done = next(fresh)
             _take(done, result, gathered)
+            progress.add(done)
             tell(f"{done.job.name}: " + (in_words(done.record) if done.record else f"failed. {done.reason}"))
 
 

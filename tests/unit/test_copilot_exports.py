@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 import tifffile
 
-from emgen.copilot.answer import Answer, table_bytes
+from emgen.copilot.answer import Answer
 from emgen.copilot.exports import KINDS, Exports, export_session, making
 from emgen.copilot.exports import video as video_module
 from emgen.copilot.exports.kinds import write_export
@@ -29,6 +29,7 @@ from emgen.copilot.picture import write_pictures
 from emgen.copilot.places import Places
 from emgen.errors import OutputError, SpecError
 from emgen.particles import measure, write_labels
+from emgen.particles.tables import table_bytes
 
 FRAMES, EMPTY, UNSCALED, HOSTILE = 30, 4, 7, 9
 HOSTILE_NAME = '=HYPERLINK("x")<b>.tif'

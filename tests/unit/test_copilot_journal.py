@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emgen.copilot.answer import Answer, read_table, table_bytes
+from emgen.copilot.answer import Answer
 from emgen.copilot.journal import Arrival, Journal
 from emgen.errors import OutputError
 from emgen.particles import measure
+from emgen.particles.tables import table_bytes, table_from_bytes
 
 
 def an_answer(frame: int, diameters: tuple[float, ...] = (10.0, 12.0), pixel_size_nm: float | None = 0.5) -> Answer:
@@ -71,7 +72,7 @@ def test_an_answer_counts_once_with_its_particles_and_its_event(tmp_path: Path) 
     assert [row["kind"] for row in journal.events(0)] == ["frame"]
     data = journal.table(frame)
     assert data is not None
-    table = read_table(data, "f1")
+    table = table_from_bytes(data, "f1")
     assert list(table["image"]) == ["f1"]
     assert table["area_nm2"][0] == pytest.approx(25 * 0.25)
 

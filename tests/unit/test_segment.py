@@ -26,6 +26,7 @@ from emgen.data import Micrograph
 from emgen.errors import ModelError, NoImagesError, OutputError
 from emgen.host import Host, use_host
 from emgen.model import Model, Segmentation
+from emgen.segmenting.progress import FILE
 
 
 class Threshold(Model):
@@ -300,6 +301,89 @@ def test_what_was_segmented_before_a_failure_is_in_every_format(host: Host, fold
     assert [record["name"] for record in summary["files"]] == ["a"]
     assert len(pd.read_csv(tmp_path / "out" / "particles.csv")) == 3
     assert len(json.loads((tmp_path / "out" / "coco.json").read_text())["annotations"]) == 3
+
+
+class Stopped(Threshold):
+    """Keeps count, and is killed over the micrograph of that number."""
+
+    def __init__(self, at: int = 0) -> None:
+        super().__init__()
+        self.at, self.calls = at, 0
+
+    def segment(self, image_HW, factors=None) -> Segmentation:
+        self.calls += 1
+        if self.calls == self.at:
+            raise KeyboardInterrupt
+        return super().segment(image_HW)
+
+
+@pytest.fixture
+def calls(host: Host, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Segments three files with a model from a folder; how often it was asked, and the lines."""
+    Image.fromarray((discs(4) // 10).astype(np.uint8)).save(folder / "c.png")
+    weights = tmp_path / "model"
+    weights.mkdir()
+    (weights / "model.json").write_text("{}")
+    (weights / "weights.safetensors").write_bytes(b"first")
+    monkeypatch.setattr(emgen.model, "read_info", lambda ref: Threshold().info)
+
+    def call(at: int = 0, out: str = "out", **settings) -> tuple[int, list[str]]:
+        model, lines = Stopped(at), []
+        monkeypatch.setattr(emgen.model, "load_model", lambda ref, **how: model)
+        try:
+            segment(weights, folder, tmp_path / out, tell=lines.append, **settings)
+        except KeyboardInterrupt:
+            lines.append("stopped")
+        return model.calls, lines
+
+    return call
+
+
+RESULTS = ("particles.csv", "summary.json", "size_distribution.json")
+
+
+@pytest.mark.parametrize("write", [[], ["rois"], ["zarr"]])
+def test_a_call_that_was_stopped_goes_on_and_gives_the_same(calls, tmp_path: Path, write: list[str]) -> None:
+    assert calls(at=3, write=write)[1][-1] == "stopped"
+    again, lines = calls(write=write)
+    assert again == 1
+    assert lines[0].startswith("2 of 3 micrographs were done")
+    assert len(lines) == 2
+    calls(out="at once", write=write)
+    for name in RESULTS:
+        assert (tmp_path / "out" / name).read_text() == (tmp_path / "at once" / name).read_text(), name
+    assert not (tmp_path / "out" / FILE).exists()
+    assert calls(write=write)[0] == 3, "when all is done, the next call begins anew"
+
+
+def test_what_has_changed_since_is_done_again(calls, folder: Path, tmp_path: Path) -> None:
+    calls(at=3)
+    Image.fromarray((discs(2) // 10).astype(np.uint8)).save(folder / "b.png")
+    assert calls(at=3)[0] == 2, "another content of b"
+    (tmp_path / "out" / "a_labels.tif").unlink()
+    assert calls(at=2)[0] == 2, "labels of a are gone"
+    (tmp_path / "model" / "weights.safetensors").write_bytes(b"second")
+    assert calls(at=2)[0] == 2, "another model"
+    assert calls(pixel_size_nm=2.0)[0] == 3, "another pixel size"
+
+
+def test_a_line_that_was_cut_and_a_file_that_failed_are_done_again(calls, folder: Path, tmp_path: Path) -> None:
+    calls(at=3)
+    kept = tmp_path / "out" / FILE
+    kept.write_bytes(kept.read_bytes()[:-9])
+    (folder / "c.png").write_bytes(b"no picture")
+    assert calls()[0] == 1
+    assert kept.exists(), "one has failed: the next call has only that to do"
+    Image.fromarray((discs(4) // 10).astype(np.uint8)).save(folder / "c.png")
+    assert calls()[0] == 1
+    assert not kept.exists()
+    assert len(pd.read_csv(tmp_path / "out" / "particles.csv")) == 3 + 5 + 4
+
+
+def test_what_gathers_all_micrographs_begins_anew(calls, tmp_path: Path) -> None:
+    calls(at=3, write=["coco"])
+    assert calls(write=["coco"])[0] == 3
+    assert len(json.loads((tmp_path / "out" / "coco.json").read_text())["images"]) == 3
 
 
 class Movie(Sequence[Micrograph]):
