@@ -122,7 +122,7 @@ def test_one_service_a_session(service: Running) -> None:
 def test_a_restart_shows_the_same_numbers(service: Running) -> None:
     for seed in range(8):
         post(service, seed)
-    before = service.until(lambda now: now["counts"]["done"] == 8, 30)
+    before = service.until(lambda now: now["sizes"]["frames"] == 8, 30)  # counted just after it is journalled
     trend = service.get("/trend")
     service.kill()
     service.start()
