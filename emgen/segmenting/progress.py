@@ -38,18 +38,20 @@ class Progress:
 
     def _look(self) -> int:
         """Where each line begins, by name; the end of the last whole one. Of another call nothing is taken."""
-        with suppress(FileNotFoundError, ValueError, KeyError), self._path.open("rb") as file:
+        if not self._path.is_file():
+            return 0
+        with self._path.open("rb") as file:
             if (head := file.readline()) != self._head:
                 return 0
             end = len(head)
-            for line in file:
-                if not line.endswith(b"\n"):  # killed while it was written
+            while (line := file.readline()).endswith(b"\n"):
+                try:
+                    told = json.loads(line)
+                    self._place[told["name"]], self._stamp[told["name"]] = end, told["file"]
+                except (ValueError, TypeError, KeyError):  # a kill, or a full disk, cut it off
                     break
-                told = json.loads(line)
-                self._place[told["name"]], self._stamp[told["name"]] = end, told["file"]
                 end += len(line)
-            return end
-        return 0
+        return end
 
     def _is_known(self, job: Job) -> bool:
         stamp = self._stamp.get(job.name)
@@ -89,7 +91,8 @@ class Progress:
 
     def forget(self) -> None:
         """All is done: the next call begins anew."""
-        self._path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
 
 
 def _stamp(job: Job) -> list[Any] | None:

@@ -380,6 +380,17 @@ def test_a_line_that_was_cut_and_a_file_that_failed_are_done_again(calls, folder
     assert len(pd.read_csv(tmp_path / "out" / "particles.csv")) == 3 + 5 + 4
 
 
+def test_what_follows_a_garbled_line_is_done_again(calls, tmp_path: Path) -> None:
+    calls(at=3)
+    kept = tmp_path / "out" / FILE
+    head, a, b = kept.read_bytes().splitlines(keepends=True)
+    kept.write_bytes(head + a + b"[1, 2]\n" + b)
+    assert calls(at=2)[0] == 2
+    assert len(kept.read_bytes().splitlines()) == 3
+    assert calls()[0] == 1
+    assert len(pd.read_csv(tmp_path / "out" / "particles.csv")) == 3 + 5 + 4
+
+
 def test_what_gathers_all_micrographs_begins_anew(calls, tmp_path: Path) -> None:
     calls(at=3, write=["coco"])
     assert calls(write=["coco"])[0] == 3
