@@ -7,21 +7,18 @@ comparison's name. The table is what ``docs/explanation/performance.md`` holds.
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
 import platform
 import statistics
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from timing import Comparison, Timed, timed
-
-HERE = Path(__file__).parent
+from alone import alone, comparisons
+from timing import Comparison, Timed
 
 
 def main() -> int:
@@ -36,25 +33,12 @@ def main() -> int:
         print(f"… {comparison.name}", file=sys.stderr, flush=True)
         if chosen.repeats:
             comparison = Comparison(**{**vars(comparison), "repeats": chosen.repeats})
-        with tempfile.TemporaryDirectory() as folder:
-            results.append(timed(comparison, Path(folder)))
+        results.append(alone(comparison, chosen.names, len(results)))
         print(row(results[-1]), flush=True)
     print("\n" + table(results))
     if chosen.json:
         chosen.json.write_text(json.dumps({"machine": machine(), "rows": [record(one) for one in results]}, indent=1))
     return 0
-
-
-def comparisons(names: list[str]) -> list[Comparison]:
-    found = []
-    for path in sorted(HERE.glob("bench_*.py")):
-        module = importlib.import_module(path.stem)
-        found += [
-            one
-            for one in module.COMPARISONS
-            if not names or any(name in path.stem or name in one.name for name in names)
-        ]
-    return found
 
 
 def machine() -> str:

@@ -1,15 +1,17 @@
 """Segmentation: emgen's way against the same weights in plain PyTorch, as the scripts of the field do it.
 
-Plain: eager float32, channels first, one image at a time in one piece, at the same working scale; then connected
-components and scikit-image's table. Where ``EMGEN_PARTICLESPY`` names the interpreter of an environment with
-ParticleSpy (GPL, so it is only called), its Otsu segmentation is a rival as well.
+Plain: eager float32, channels first, one image at a time in one piece, at the same working scale, in a process of its
+own; then connected components and scikit-image's table. Where ``EMGEN_PARTICLESPY`` names the interpreter of an
+environment with ParticleSpy (GPL, so it is only called), its Otsu segmentation is a rival as well.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -92,23 +94,65 @@ def segmented(model: Model, path: Path, factors: tuple[float, ...] | None = None
     return found.label_HW
 
 
+class Elsewhere:
+    """A script in a process of its own, as it would be: emgen changes how its process keeps freed memory.
+
+    Its result stays there until it is asked for, so that handing it over is not timed.
+    """
+
+    def __init__(self, task: NPsSegNet, factor: float, folder: Path) -> None:
+        weights = folder / "weights"
+        weights.mkdir()
+        task.save(weights)
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        settings = task.config.model_dump()
+        context.Process(target=serve_script, args=(theirs, weights, settings, factor), daemon=True).start()
+        theirs.close()
+
+    def __call__(self, path: Path) -> Elsewhere:
+        self._pipe.send(path)
+        assert self._pipe.recv() == "done"
+        return self
+
+    def result(self) -> FloatArray:
+        self._pipe.send(None)
+        found: FloatArray = self._pipe.recv()
+        return found
+
+
+def serve_script(pipe: Any, weights: Path, settings: dict[str, Any], factor: float) -> None:
+    """For each path the script's work; for ``None`` its last result."""
+    task = NPsSegNet(NPsSegNetConfig(**settings), Context(seed=0))
+    task.load(weights)
+    script, found = Script(task, factor), None
+    with suppress(EOFError):
+        while True:
+            path = pipe.recv()
+            if path is None:
+                pipe.send(found)
+            else:
+                found = script(path)
+                pipe.send("done")
+
+
 def at_known_scale(task: NPsSegNet, folder: Path) -> Work:
     path = micrograph(folder / "frame.tif")
     info = {"modality": "haadf-stem", "polarity": "bright", "working_diameter": DIAMETER}
-    script, model = Script(task, 1.0), Model(task, info).accelerate()
+    script, model = Elsewhere(task, 1.0, folder), Model(task, info).accelerate()
     return Work(rival=lambda: script(path), ours=lambda: segmented(model, path, (1.0,)), agree=objects_agree)
 
 
 def at_best_scale(folder: Path, diameter: float) -> Work:
     """Several scales are looked at here, and one there; what they find is another thing."""
     path = micrograph(folder / "frame.tif", diameter=diameter)
-    model, script = load_model("pretrained").accelerate(), Script(shipped(), DIAMETER / diameter)
+    model, script = load_model("pretrained").accelerate(), Elsewhere(shipped(), DIAMETER / diameter, folder)
     return Work(rival=lambda: script(path), ours=lambda: segmented(model, path))
 
 
-def objects_agree(probability_HW: Any, found_HW: Any) -> str:
+def objects_agree(rival: Any, found_HW: Any) -> str:
     """The rival's masks are cut into objects as ours are."""
-    found = match_objects(found_HW, split_instances(probability_HW))
+    found = match_objects(found_HW, split_instances(rival.result()))
     assert found.f1 >= 0.99, f"object F1 {found.f1:.4f}"
     return f"object F1 {found.f1:.4f}"
 
