@@ -27,7 +27,7 @@ from emgen.copilot.journal import Journal, Task, passes
 from emgen.copilot.news import News
 from emgen.copilot.places import Places
 from emgen.copilot.settings import Policy, Settings
-from emgen.copilot.sizes import SessionSizes, Sizes, half_of_mean, sizes_of_frame
+from emgen.copilot.sizes import SessionSizes, Sizes, interval_of_mean, sizes_of_frame
 from emgen.copilot.stalls import StalledError, told_of_journal
 from emgen.copilot.trend import Latency, Trend
 from emgen.copilot.uploads import Uploads
@@ -258,13 +258,12 @@ class Service:
                 continue
             values = np.asarray(diameter_K, float) * factor
             self.sizes[unit].add(int(row["id"]), values)
-            mean = float(values.mean()) if len(values) else None
-            half = half_of_mean(values)
+            low, high = interval_of_mean(values)
             self.trend[unit].add(
                 at=at,
-                mean=mean,
-                low=None if mean is None or half is None else mean - half,
-                high=None if mean is None or half is None else mean + half,
+                mean=float(values.mean()) if len(values) else None,
+                low=low,
+                high=high,
                 particles=row["particles"],
                 coverage=row["coverage"],
                 domain=row["domain_score"],

@@ -92,7 +92,6 @@ def sizes_of_frame(diameter_K: NDArray[Any], unit: str) -> Sizes:
     count = len(values)
     if not count:
         return Sizes(unit, 0, 1, Estimate(None), Estimate(None), None, None, None)
-    half = half_of_mean(values)
     mean = float(values.mean())
     rank = _Z * np.sqrt(count) / 2
     low, high = int(np.floor(count / 2 - rank)) - 1, int(np.ceil(count / 2 + rank))
@@ -109,7 +108,7 @@ def sizes_of_frame(diameter_K: NDArray[Any], unit: str) -> Sizes:
         unit,
         count,
         1,
-        Estimate(mean, *((mean - half, mean + half) if half is not None else (None, None))),
+        Estimate(mean, *interval_of_mean(values)),
         median,
         float(d10),
         float(d90),
@@ -117,13 +116,15 @@ def sizes_of_frame(diameter_K: NDArray[Any], unit: str) -> Sizes:
     )
 
 
-def half_of_mean(values: NDArray[Any]) -> float | None:
-    """Half of Student's 95 % interval of the mean; ``None`` for fewer than two values."""
+def interval_of_mean(diameter_K: NDArray[Any]) -> tuple[float | None, float | None]:
+    """Student's 95 % interval of the mean, which is not below 0; ``None`` for fewer than two values."""
     from scipy.special import stdtrit
 
-    if len(values) < 2:
-        return None
-    return float(stdtrit(len(values) - 1, _TAILS[1]) * values.std(ddof=1) / np.sqrt(len(values)))
+    if len(diameter_K) < 2:
+        return None, None
+    mean, spread = float(diameter_K.mean()), diameter_K.std(ddof=1)
+    half = float(stdtrit(len(diameter_K) - 1, _TAILS[1]) * spread / np.sqrt(len(diameter_K)))
+    return max(0.0, mean - half), mean + half
 
 
 class SessionSizes:

@@ -66,6 +66,7 @@ def test_a_frame_of_its_own() -> None:
     assert 184 <= hits <= 199
     assert sizes_of_frame(np.array([]), "px").mean.value is None
     assert sizes_of_frame(np.array([5.0]), "px").mean.low is None
+    assert sizes_of_frame(np.array([1.0, 5.0]), "px").mean.low == 0, "no diameter is negative"
 
 
 def test_lines_stay_short_and_keep_their_mean() -> None:
