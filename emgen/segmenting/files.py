@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,15 +86,16 @@ def _segment_all(
         result.response = team.response
         if progress.known:
             tell(f"{len(progress.known)} of {len(jobs)} micrographs were done by a call that was stopped; it goes on")
-        fresh = team.segment([job for job in jobs if job.name not in progress.known])
-        for job in jobs:
-            if job.name in progress.known:
-                _take(progress.done(job), result, gathered)
-                continue
-            done = next(fresh)
-            _take(done, result, gathered)
-            progress.add(done)
-            tell(f"{done.job.name}: " + (in_words(done.record) if done.record else f"failed. {done.reason}"))
+        # Closed while the team is there: workers are told to leave what nobody waits for.
+        with closing(team.segment([job for job in jobs if job.name not in progress.known])) as fresh:
+            for job in jobs:
+                if job.name in progress.known:
+                    _take(progress.done(job), result, gathered)
+                    continue
+                done = next(fresh)
+                _take(done, result, gathered)
+                progress.add(done)
+                tell(f"{done.job.name}: " + (in_words(done.record) if done.record else f"failed. {done.reason}"))
 
 
 def _take(done: Done, result: Segmented, gathered: Writers) -> None:

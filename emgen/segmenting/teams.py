@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -32,7 +32,7 @@ class Team:
 
     info: Mapping[str, Any]
     response: Response | None
-    segment: Callable[[Sequence[Job]], Iterator[Done]]
+    segment: Callable[[Sequence[Job]], Generator[Done]]
 
 
 Begin = Callable[[Settings], AbstractContextManager[Team]]
@@ -45,7 +45,7 @@ def here(load: Callable[[], Model], host: Host) -> Begin:
     def begin(settings: Settings) -> Iterator[Team]:
         model = load()
         bench = Bench(model, host, settings)
-        yield Team(model.info, model.response, lambda jobs: map(bench.do, jobs))
+        yield Team(model.info, model.response, lambda jobs: (bench.do(job) for job in jobs))
 
     return begin
 
@@ -92,7 +92,7 @@ class _Part:
     jobs: Sequence[Job]
 
 
-def _sent(client: Any, order: _Order, jobs: Sequence[Job]) -> Iterator[Done]:
+def _sent(client: Any, order: _Order, jobs: Sequence[Job]) -> Generator[Done]:
     parts = (_Part(order, some) for one in _by_file(jobs) for some in in_parts(one, FRAMES_A_PART))
     for done in in_order(client, _segment_part, parts):
         yield from done

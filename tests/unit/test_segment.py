@@ -7,6 +7,8 @@ import subprocess
 import sys
 import weakref
 from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +28,7 @@ from emgen.data import Micrograph
 from emgen.errors import ModelError, NoImagesError, OutputError
 from emgen.host import Host, use_host
 from emgen.model import Model, Segmentation
+from emgen.segmenting import Settings, here, segment_files
 from emgen.segmenting.progress import FILE
 
 
@@ -337,6 +340,32 @@ def calls(host: Host, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         return model.calls, lines
 
     return call
+
+
+def test_workers_are_let_go_before_their_team_ends(host: Host, folder: Path, tmp_path: Path) -> None:
+    """Dask's client cannot cancel anything once its loop is closed."""
+    steps: list[str] = []
+    at_once = here(lambda: Stopped(at=2), host)
+
+    @contextmanager
+    def begin(settings):
+        with at_once(settings) as team:
+
+            def work(jobs):
+                try:
+                    yield from team.segment(jobs)
+                finally:
+                    steps.append("left")
+
+            try:
+                yield replace(team, segment=work)
+            finally:
+                steps.append("ended")
+
+    settings = Settings(out=tmp_path / "out", base=tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        segment_files(begin, [folder], settings, host)
+    assert steps == ["left", "ended"]
 
 
 RESULTS = ("particles.csv", "summary.json", "size_distribution.json")
